@@ -1,0 +1,23 @@
+# lop_room(NAME folder... LINK lib...): one static library of the .c files directly in these folders.
+function(lop_room name)
+  cmake_parse_arguments(ROOM "" "" "LINK" ${ARGN})
+  set(sources "")
+  foreach(folder ${ROOM_UNPARSED_ARGUMENTS})
+    file(GLOB found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.c)
+    list(APPEND sources ${found})
+  endforeach()
+  if(NOT sources)
+    add_library(lop_${name} INTERFACE)
+    target_link_libraries(lop_${name} INTERFACE ${ROOM_LINK})
+    return()
+  endif()
+  add_library(lop_${name} STATIC ${sources})
+  target_include_directories(lop_${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_compile_definitions(lop_${name} PRIVATE LOP_BUILD _GNU_SOURCE)
+  target_link_libraries(lop_${name} PRIVATE lop_warnings PUBLIC ${ROOM_LINK})
+  set_property(GLOBAL APPEND PROPERTY LOP_ROOMS lop_${name})
+endfunction()
+
+# The kernels of the CPU: one text, compiled once per instruction set; the backend picks when it opens.
+function(lop_kernels room)
+endfunction()

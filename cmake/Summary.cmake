@@ -1,0 +1,1 @@
+# What is on, and why the rest is off.

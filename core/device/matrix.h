@@ -1,0 +1,35 @@
+/* matrix.h - lop_mat: views, slices, sizes. */
+#ifndef LOP_CORE_DEVICE_MATRIX_H
+#define LOP_CORE_DEVICE_MATRIX_H
+
+#include "core/device/backend.h"
+
+size_t lop_type_bytes(lop_type type);
+const char *lop_type_name(lop_type type); /* "f32" */
+
+/* An absent matrix: an optional argument left out. */
+#define LOP_NONE ((lop_mat){0})
+static inline bool lop_mat_present(lop_mat m)
+{
+    return m.buf != NULL;
+}
+
+/* A packed view of a whole buffer from element `at`. */
+lop_mat lop_mat_of(lop_buf *buf, int64_t at, int32_t rows, int32_t cols, lop_type type);
+
+/* Rows [first, first + rows), columns [first, first + cols): asserted to lie inside. */
+lop_mat lop_mat_rows(lop_mat m, int32_t first, int32_t rows);
+lop_mat lop_mat_cols(lop_mat m, int32_t first, int32_t cols);
+
+/* The same packed elements with another number of columns; rows * cols stays. */
+lop_mat lop_mat_reshape(lop_mat m, int32_t rows, int32_t cols);
+
+int64_t lop_mat_elements(lop_mat m);
+
+/* The address of element (0, 0) of a matrix whose buffer has a host address. */
+void *lop_mat_host(lop_mat m);
+
+/* True if the views share at least one element's bytes (conservative: by address range). */
+bool lop_mat_overlap(lop_mat a, lop_mat b);
+
+#endif

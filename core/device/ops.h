@@ -1,0 +1,132 @@
+/* ops.h - the operations methods use, checked once here and launched anywhere.
+ *
+ * General contract: asynchronous in the order of queue q; `ld` may exceed cols; a wrong shape or type returns
+ * LOP_E_ARGUMENT naming both shapes and queues nothing; an output never overlaps another argument (what works in place
+ * has one argument for it); reductions leave their result on the device, so nothing waits by itself; ties go by row, then
+ * column. Sizes: B batch, T rows of tokens, C width, R rows. Types: W is one of f32, f16, bf16, the same for all W of a
+ * call unless said otherwise. Arithmetic is f32. */
+#ifndef LOP_CORE_DEVICE_OPS_H
+#define LOP_CORE_DEVICE_OPS_H
+
+#include "core/device/matrix.h"
+
+/* ------------------------------------------------------------------------------------------------ products */
+
+/* See lop_gemm_args. C must not overlap A or B. */
+LOP_CHECKED lop_status lop_gemm(lop_queue *q, const lop_gemm_args *args);
+
+/* y = x W^T + bias.  Shapes: x (T, in) W, w (out, in) W, bias (1, out) f32 or absent, y (T, out) W or f32. */
+LOP_CHECKED lop_status lop_linear(lop_queue *q, lop_mat x, lop_mat w, lop_mat bias, lop_mat y);
+
+/* ------------------------------------------------------------------------------------------------ elementwise */
+
+/* to = from, rounded to nearest even.  Shapes: equal; types any of f32, f16, bf16. */
+LOP_CHECKED lop_status lop_cast(lop_queue *q, lop_mat from, lop_mat to);
+
+/* y = a x + b y.  Shapes: x, y equal; x and y each W (may differ). With b = 0, y need not hold numbers. */
+LOP_CHECKED lop_status lop_axpby(lop_queue *q, float a, lop_mat x, float b, lop_mat y);
+
+/* x[r,c] += bias[0,c].  Shapes: x (R, C) W in place, bias (1, C) f32. */
+LOP_CHECKED lop_status lop_add_bias(lop_queue *q, lop_mat x, lop_mat bias);
+
+/* to[r,:] = from[index[0,r],:].  Shapes: from (N, C) W, index (1, R) i32 in [0, N), to (R, C) W. */
+LOP_CHECKED lop_status lop_gather_rows(lop_queue *q, lop_mat from, lop_mat index, lop_mat to);
+
+/* ------------------------------------------------------------------------------------------------ the block's rows */
+
+/* y = x g / sqrt(mean(x^2) + eps), row by row.  Shapes: x (T, C) W or f32, gain (1, C) f32, y (T, C) W. */
+LOP_CHECKED lop_status lop_rmsnorm(lop_queue *q, lop_mat x, lop_mat gain, float eps, lop_mat y);
+
+/* Rotates pairs (j, j + hd/2) of every head in place by the angle of the row's position.
+ *   Shapes   x (T, heads * hd) W; table (P, hd) f32: cosines of the hd/2 frequencies, then their sines, per position;
+ *            row r of x has position r % tokens of the table view; tokens <= P, T a multiple of tokens
+ *   Source   RoFormer, in the half-split layout of Hugging Face */
+LOP_CHECKED lop_status lop_rope(lop_queue *q, lop_mat x, int32_t head_dim, lop_mat table, int32_t tokens);
+
+/* Softmax over the keys a query may see, in place; the rest of the row becomes 0.
+ *   Shapes   s (n * queries, keys) W: n tiles of `queries` rows; row r is query first_query + r % queries, column c is
+ *            key first_key + c. Visible: key <= query, and key > query - window if window > 0
+ *   Values   softmax(scale * s) */
+typedef struct lop_softmax_args {
+    int32_t queries, first_query, first_key, window;
+    float scale;
+} lop_softmax_args;
+LOP_CHECKED lop_status lop_softmax_causal(lop_queue *q, lop_mat s, const lop_softmax_args *args);
+
+typedef enum lop_gate_kind { LOP_GATE_SILU, LOP_GATE_GELU, LOP_GATE_GELU_TANH, LOP_GATE_RELU } lop_gate_kind;
+
+/* y = f(gate) * up; without `up` (absent) y = f(gate).  Shapes: gate, up, y (T, F) W. */
+LOP_CHECKED lop_status lop_gate(lop_queue *q, lop_gate_kind kind, lop_mat gate, lop_mat up, lop_mat y);
+
+/* Cross-entropy over a vocabulary that comes in chunks. state (T, 3) f32: running maximum, sum of exponentials below it,
+ * logit of the target. lop_cross_entropy_begin sets it; _add takes the logits of tokens [first, first + n);
+ * _end gives nll[0,t] = -log softmax(target) in nats.
+ *   Shapes   logits (T, n) W or f32; target (1, T) i32, -1: no target, nll 0; nll (1, T) f32 */
+LOP_CHECKED lop_status lop_cross_entropy_begin(lop_queue *q, lop_mat state);
+LOP_CHECKED lop_status lop_cross_entropy_add(lop_queue *q, lop_mat logits, int32_t first, lop_mat target, lop_mat state);
+LOP_CHECKED lop_status lop_cross_entropy_end(lop_queue *q, lop_mat state, lop_mat target, lop_mat nll);
+
+/* best[0,t] = index of the largest value of row t, the first of equal ones.  Shapes: x (T, n) f32 or W, best (1, T) i32. */
+LOP_CHECKED lop_status lop_argmax_rows(lop_queue *q, lop_mat x, lop_mat best);
+
+/* ------------------------------------------------------------------------------------------------ reductions */
+
+/* sum[0,c] += sum_r x[r,c]^2.  Shapes: x (T, C) W, sum (1, C) f32, scratch (ceil(T/128), C) f32.
+ * Partials over 128 rows, then one sum in fixed order. */
+LOP_CHECKED lop_status lop_colsum_sq(lop_queue *q, lop_mat x, lop_mat scratch, lop_mat sum);
+
+/* out[0,0] += sum (a - b)^2.  Shapes: a, b (T, C) each W, scratch (T, 1) f32, out (1, 1) f64. */
+LOP_CHECKED lop_status lop_sq_error(lop_queue *q, lop_mat a, lop_mat b, lop_mat scratch, lop_mat out);
+
+/* count[0,0] += elements of x that are zero; += those that are NaN or infinite.
+ *   Shapes   x (R, C) W, scratch (R, 1) u32, count (1, 1) i64 */
+LOP_CHECKED lop_status lop_count_zero(lop_queue *q, lop_mat x, lop_mat scratch, lop_mat count);
+LOP_CHECKED lop_status lop_count_not_finite(lop_queue *q, lop_mat x, lop_mat scratch, lop_mat count);
+
+/* ------------------------------------------------------------------------------------------------ scores, selection */
+
+/* Keep bits: (R, ceil(C/8)) u8, the most significant bit of a byte first, 1 kept; bits past C are 0. Scores are f32,
+ * >= 0 and not NaN; they order as their bits do. Equal scores go by row, then column: the first is dropped first. */
+
+/* score[r,c] = |w[r,c]| sqrt(stat[0,c]); without `stat` (absent) |w[r,c]|.
+ *   Shapes   w (R, C) W, stat (1, C) f32, score (R, C) f32 */
+LOP_CHECKED lop_status lop_score_scaled(lop_queue *q, lop_mat w, lop_mat stat, lop_mat score);
+
+/* Drops the drop[r] least scores of every row r.  Shapes: score (R, C) f32, drop (R, 1) u32 <= C, keep bits. */
+LOP_CHECKED lop_status lop_keep_rows(lop_queue *q, lop_mat score, lop_mat drop, lop_mat keep);
+
+/* value[r,0] = the score of rank[r] (0: the least) in row r; rank C or more gives +infinity.
+ *   Shapes   score (R, C) f32, rank (R, 1) u32, value (R, 1) f32 */
+LOP_CHECKED lop_status lop_rank_value_rows(lop_queue *q, lop_mat score, lop_mat rank, lop_mat value);
+
+/* Drops the `drop` least scores of the whole matrix; with `ties` also every score equal to the score of rank `drop`,
+ * and that one itself (the reference's `score <= sorted[drop]`; drop < R * C then).
+ *   Shapes   score (R, C) f32, scratch u32 with at least lop_keep_all_scratch(R) elements in one row, keep bits */
+LOP_CHECKED lop_status lop_keep_all(lop_queue *q, lop_mat score, int64_t drop, bool ties, lop_mat scratch,
+                                    lop_mat keep);
+int32_t lop_keep_all_scratch(int32_t rows);
+
+/* Keeps the n largest scores of every m neighbours of a row; of equal ones the later columns.
+ *   Shapes   score (R, C) f32, C a multiple of m, 1 <= n <= m <= 64; keep bits */
+LOP_CHECKED lop_status lop_keep_n_of_m(lop_queue *q, lop_mat score, int32_t n, int32_t m, lop_mat keep);
+
+/* order[r,k] = the column of the k-th least score of row r, stable.  Shapes: score (R, C) f32, C <= 65536, order (R, C)
+ * u16, scratch (R, C) u32. */
+LOP_CHECKED lop_status lop_rank_rows(lop_queue *q, lop_mat score, lop_mat scratch, lop_mat order);
+
+/* w = 0 where the keep bit is 0 (+0, whatever stood there).  Shapes: w (R, C) W in place, keep bits. */
+LOP_CHECKED lop_status lop_zero_dropped(lop_queue *q, lop_mat keep, lop_mat w);
+
+/* ------------------------------------------------------------------------------------------------ launch */
+
+/* The way to a kernel that belongs to one method: wide where every matrix allows it, lanes by `cols`.
+ *   groups   how many rows or tiles; word: the storage instance; local_bytes: local memory of a group */
+typedef struct lop_launch_shape {
+    int32_t groups, cols;
+    lop_type word;
+    size_t local_bytes;
+} lop_launch_shape;
+LOP_CHECKED lop_status lop_launch(lop_queue *q, lop_kernel k, const lop_launch_shape *shape, int32_t nargs,
+                                  const lop_arg *args);
+
+#endif

@@ -1,0 +1,51 @@
+/* config_json.h - what a model is, in numbers: read from config.json (both spellings, of transformers 4 and 5), or
+ * filled from GGUF metadata. Names of families mean nothing here; core/model/family.h gives them meaning. */
+#ifndef LOP_CORE_IO_CONFIG_JSON_H
+#define LOP_CORE_IO_CONFIG_JSON_H
+
+#include "core/base/status.h"
+#include "core/base/text.h"
+#include "core/io/dtype.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum lop_rope_kind {
+    LOP_ROPE_PLAIN,
+    LOP_ROPE_LINEAR, /* positions divided by `factor` */
+    LOP_ROPE_LLAMA3, /* frequencies rescaled by wave length */
+    LOP_ROPE_TABLE   /* frequencies divided by the model's tensor rope_freqs.weight (GGUF) */
+} lop_rope_kind;
+
+typedef struct lop_rope {
+    lop_rope_kind kind;
+    double theta;
+    double factor, low_freq_factor, high_freq_factor; /* LINEAR uses factor; LLAMA3 all */
+    int32_t original_positions;                       /* LLAMA3 */
+} lop_rope;
+
+typedef struct lop_config {
+    char family[32];     /* model_type, or GGUF's general.architecture: "llama", "mistral", "qwen2", "opt" */
+    int32_t blocks, hidden, ffn, heads, kv_heads, head_dim, vocab, positions;
+    int32_t window;       /* sliding window in tokens; 0: none */
+    int32_t window_from;  /* first block that has the window (qwen2's max_window_layers); 0 otherwise */
+    double norm_eps;
+    lop_rope rope;
+    bool tied;            /* the head is the embedding */
+    bool qkv_bias, o_bias, mlp_bias;
+    char activation[32];  /* "silu", "relu", "gelu", ... as the file says */
+    lop_dtype dtype;      /* what the file states; F32 when it states none */
+    int32_t bos, eos;     /* -1: none; the first where a list is given */
+} lop_config;
+
+/* Reads config.json text of `size` bytes. LOP_E_FORMAT names the key, what it got and what it expects; an unknown
+ * model_type, rope type or a quantization_config is LOP_E_UNSUPPORTED and lists the known ones. */
+LOP_CHECKED lop_status lop_config_read(const char *json, size_t size, lop_config *out);
+
+/* The config.json that states this config, for folders made from GGUF or synthetic; `dtype` is the folder's. */
+LOP_CHECKED lop_status lop_config_write(const lop_config *config, lop_dtype dtype, lop_string *out);
+
+/* Checks what all readers share: positive sizes, heads a multiple of kv_heads, sizes that cannot overflow. */
+LOP_CHECKED lop_status lop_config_check(const lop_config *config);
+
+#endif

@@ -1,0 +1,64 @@
+/* output.h - a model folder in the making: planned whole, written tensor by tensor in `DIR/.lop/`, published at once.
+ *
+ * lop_output_open plans the shards (same names, order and headers as a safetensors source of the same dtype, so that an
+ * unpruned copy is byte-equal; one or several shards otherwise), gives each file its full size and, on resume, finds
+ * what the journal says is done. Tensors are written at their final offsets. lop_output_commit syncs the data and then
+ * appends one synced line to the journal, which therefore never runs ahead of the data. lop_output_publish syncs and
+ * renames shards and index, then the other files, config.json last, syncs the folder and removes `.lop`. */
+#ifndef LOP_CORE_IO_OUTPUT_H
+#define LOP_CORE_IO_OUTPUT_H
+
+#include "core/base/status.h"
+#include "core/io/checkpoint.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct lop_output lop_output;
+
+typedef struct lop_output_plan {
+    const lop_checkpoint *source;
+    const char *folder;
+    bool dtype_given;        /* false: every tensor keeps its own type (F16 where the source is quantised) */
+    lop_dtype dtype;         /* of every float tensor, when given */
+    const char *fingerprint; /* one JSON object that says what this run is: options, hashes; resume must match it */
+    bool force;              /* a folder that is not empty may be overwritten: at publication, file by file */
+    bool resume;
+    uint64_t shard_bytes;    /* for sources without shards of their own; 0: 5 GB */
+} lop_output_plan;
+
+/* Errors: LOP_E_ARGUMENT (folder not empty without force, a started run without resume or with another fingerprint: the
+ * sentence names the difference; the source's own folder), LOP_E_DISK, LOP_E_OUTPUT. */
+LOP_CHECKED lop_status lop_output_open(const lop_output_plan *plan, lop_output **out);
+void lop_output_close(lop_output *o); /* without publishing: `.lop` stays */
+
+/* Units of work (blocks) that the journal says are done, from a resumed run; their JSON lines, in order. */
+int32_t lop_output_done(const lop_output *o);
+const char *lop_output_done_line(const lop_output *o, int32_t index);
+
+/* The type a tensor is written in. */
+lop_dtype lop_output_dtype(const lop_output *o, const lop_tensor *t);
+
+/* Writes the whole tensor `name`, values already in lop_output_dtype. */
+LOP_CHECKED lop_status lop_output_write(lop_output *o, const char *name, const void *values, uint64_t bytes);
+
+/* Reads back what an earlier run wrote: for recomputing activations on resume. */
+LOP_CHECKED lop_status lop_output_read(const lop_output *o, const char *name, lop_dtype as, void *values);
+
+/* Copies the tensors nobody has written (embeddings, norms, head), converting in pieces. */
+LOP_CHECKED lop_status lop_output_copy_rest(lop_output *o);
+
+/* Data first, then the journal line (one JSON object, no line break). */
+LOP_CHECKED lop_status lop_output_commit(lop_output *o, const char *line);
+
+/* Adds a file to the folder at publication: prune_report.json, masks.safetensors. */
+LOP_CHECKED lop_status lop_output_add_file(lop_output *o, const char *name, const void *bytes, size_t size);
+
+/* A path inside `.lop` for what grows during the run; the file of that name is published with the rest if `publish`.
+ * The caller frees *path with lop_free. */
+LOP_CHECKED lop_status lop_output_work_path(lop_output *o, const char *name, bool publish, char **path);
+
+/* config.json, tokenizer files and generation_config.json are copied (made, for GGUF), and everything appears. */
+LOP_CHECKED lop_status lop_output_publish(lop_output *o);
+
+#endif

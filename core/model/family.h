@@ -1,0 +1,67 @@
+/* family.h - the table of model families, and a model resolved against it: which tensor is which, checked shapes.
+ * What differs between families stands in this table and nowhere else. */
+#ifndef LOP_CORE_MODEL_FAMILY_H
+#define LOP_CORE_MODEL_FAMILY_H
+
+#include "core/device/ops.h"
+#include "core/io/checkpoint.h"
+
+/* The linears of a block in module order. A family without a gate has none (fc1 is UP, fc2 is DOWN). */
+typedef enum lop_linear_id {
+    LOP_LINEAR_Q,
+    LOP_LINEAR_K,
+    LOP_LINEAR_V,
+    LOP_LINEAR_O,
+    LOP_LINEAR_GATE,
+    LOP_LINEAR_UP,
+    LOP_LINEAR_DOWN,
+    LOP_LINEAR_COUNT
+} lop_linear_id;
+
+/* The distinct inputs of a block's linears: q, k, v share one; gate, up share one. */
+typedef enum lop_input_id { LOP_INPUT_ATTENTION, LOP_INPUT_O, LOP_INPUT_FFN, LOP_INPUT_DOWN, LOP_INPUT_COUNT } lop_input_id;
+
+typedef struct lop_family {
+    const char *name;                             /* model_type */
+    const char *architecture;                     /* "LlamaForCausalLM" */
+    const char *block_prefix;                     /* "model.layers.%d." */
+    const char *linear[LOP_LINEAR_COUNT];         /* "self_attn.q_proj"; NULL: the family has none */
+    const char *norm_attention, *norm_ffn;        /* "input_layernorm", "post_attention_layernorm" */
+    const char *embedding, *norm_final, *head;    /* whole names with .weight */
+} lop_family;
+
+/* NULL when unknown; lop_family_names lists the known ones for the message. */
+const lop_family *lop_family_find(const char *name);
+const char *lop_family_names(void); /* "llama, mistral, qwen2" */
+
+/* A linear as it lies in the file. */
+typedef struct lop_linear_file {
+    const lop_tensor *weight; /* (out, in); NULL: the family has no such linear */
+    const lop_tensor *bias;   /* (out) or NULL */
+    int32_t out, in;
+    lop_input_id input;
+} lop_linear_file;
+
+typedef struct lop_block_file {
+    lop_linear_file linear[LOP_LINEAR_COUNT];
+    const lop_tensor *norm_attention, *norm_ffn;
+} lop_block_file;
+
+/* A checkpoint resolved against its family: every tensor that the forward needs found, every shape checked. */
+typedef struct lop_net {
+    const lop_checkpoint *file;
+    const lop_config *config;
+    const lop_family *family;
+    lop_gate_kind gate;
+    lop_block_file *blocks;                          /* config->blocks of them */
+    const lop_tensor *embedding, *norm_final, *head; /* head: the embedding where tied */
+    uint64_t prunable;                               /* weights of all linears of all blocks */
+    uint64_t parameters;                             /* of the model, a tied head once */
+} lop_net;
+
+/* The checkpoint must outlive the net. LOP_E_UNSUPPORTED: unknown family (the known are listed); LOP_E_FORMAT: missing
+ * tensor or wrong shape, named. */
+LOP_CHECKED lop_status lop_net_open(const lop_checkpoint *file, lop_net *out);
+void lop_net_close(lop_net *net);
+
+#endif

@@ -1,0 +1,24 @@
+/* walk.h - what stands around the blocks: embedding before, norm and head after, and the word a device computes in. */
+#ifndef LOP_CORE_MODEL_WALK_H
+#define LOP_CORE_MODEL_WALK_H
+
+#include "core/model/block.h"
+
+/* The storage word of weights and activations inside a block: f32 where the device's products are, else the model's. */
+lop_type lop_walk_word(const lop_device *device, const lop_net *net);
+
+/* x[i,:] = embedding of ids[i]: only the rows asked for are read. x (count, C) f32. Ids outside: LOP_E_FORMAT. */
+LOP_CHECKED lop_status lop_embed(lop_queue *q, const lop_net *net, const int32_t *ids, int32_t count, lop_mat x);
+
+/* The final norm and the head over hidden states, the vocabulary in chunks read once per call.
+ *   Shapes   x (N, C) f32, the residual stream after the last block; target[N] on the host, -1: none
+ *   Result   nll[N] in nats on the host (0 where there is no target); waits */
+LOP_CHECKED lop_status lop_head_nll(lop_queue *q, const lop_net *net, lop_mat x, const int32_t *target, float *nll);
+
+/* Logits of N rows on the host: logits[N * V]. For tests and for generation. Waits. */
+LOP_CHECKED lop_status lop_head_logits(lop_queue *q, const lop_net *net, lop_mat x, float *logits);
+
+/* LOP_E_NUMERIC naming the block if x (R, C) holds NaN or infinities. Waits. */
+LOP_CHECKED lop_status lop_walk_check(lop_queue *q, lop_mat x, int32_t block);
+
+#endif

@@ -1,0 +1,57 @@
+/* weights.h - a block's matrices from the file to the device: a reader thread fills aligned host buffers one block
+ * ahead with pread; the device takes them from there. The host never holds the model. */
+#ifndef LOP_CORE_MODEL_WEIGHTS_H
+#define LOP_CORE_MODEL_WEIGHTS_H
+
+#include "core/device/arena.h"
+#include "core/device/device.h"
+#include "core/model/family.h"
+
+/* One linear on the device: views of the stacked matrices below. */
+typedef struct lop_linear_view {
+    lop_linear_id id;
+    const char *name; /* the tensor's name with .weight; belongs to the checkpoint */
+    lop_mat w;        /* (out, in) word */
+    lop_input_id input;
+} lop_linear_view;
+
+/* A block on the device. q, k, v rows are stacked in one matrix, gate and up in another: one product each. Biases are
+ * f32 (1, out), absent where the model has none. */
+typedef struct lop_block {
+    int32_t index;
+    lop_mat norm_attention, norm_ffn; /* (1, C) f32 */
+    lop_mat qkv, qkv_bias;            /* (H hd + 2 KV hd, C) */
+    lop_mat o, o_bias;                /* (C, H hd) */
+    lop_mat gate_up, gate_up_bias;    /* (2 F, C), or (F, C) without a gate */
+    lop_mat down, down_bias;          /* (C, F) */
+    lop_linear_view linears[LOP_LINEAR_COUNT];
+    int32_t count;                    /* of linears, in module order */
+} lop_block;
+
+/* Places the matrices of a block of this net in the arena (which may only measure); contents undefined. */
+LOP_CHECKED lop_status lop_block_place(lop_arena *a, const lop_net *net, lop_type word, lop_block *out);
+
+typedef struct lop_reader lop_reader;
+
+/* Where a tensor's values come from: the checkpoint, or something that overrides it (what a resumed run has already
+ * written). NULL fn: the checkpoint. The function may be called from the reader's thread. It sets *taken to false to
+ * leave a tensor to the checkpoint. */
+typedef lop_status lop_source_fn(void *user, const lop_tensor *t, lop_dtype as, void *values, bool *taken);
+typedef struct lop_source {
+    lop_source_fn *fn;
+    void *user;
+} lop_source;
+
+/* Reads blocks [first, end) in order, one ahead, in its own thread. */
+LOP_CHECKED lop_status lop_reader_open(const lop_net *net, lop_device *device, const lop_source *source, int32_t first,
+                                       int32_t end, lop_reader **out);
+void lop_reader_close(lop_reader *r);
+
+/* Waits for the next block's bytes, queues their way into `block` (placed before, any word) and sets block->index.
+ * LOP_E_FORMAT names a tensor with NaN or infinite weights and the first such element. */
+LOP_CHECKED lop_status lop_reader_take(lop_reader *r, lop_queue *q, lop_block *block);
+
+/* Bytes the reader's buffers take, for planning. */
+size_t lop_reader_bytes(const lop_net *net);
+
+#endif
