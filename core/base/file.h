@@ -29,9 +29,10 @@ typedef struct lop_names {
 LOP_CHECKED lop_status lop_folder_list(const char *path, lop_names *out);
 void lop_names_close(lop_names *names);
 
-LOP_CHECKED lop_status lop_folder_make(const char *path);  /* parents too; already there is no error */
+LOP_CHECKED lop_status lop_folder_make(const char *path);   /* parents too; already there is no error */
 LOP_CHECKED lop_status lop_folder_remove(const char *path); /* with all in it; not there is no error */
 LOP_CHECKED lop_status lop_folder_sync(const char *path);
+LOP_CHECKED lop_status lop_folder_sync_of(const char *path); /* the folder that `path` lies in */
 
 /* Reads a whole file of at most `most` bytes, zero-terminated. The caller frees *out with lop_free. */
 LOP_CHECKED lop_status lop_file_read(const char *path, uint64_t most, char **out, size_t *size);
@@ -61,10 +62,11 @@ LOP_CHECKED lop_status lop_file_create(const char *path, uint64_t bytes, lop_fil
 LOP_CHECKED lop_status lop_file_write_at(const lop_file *file, uint64_t at, const void *bytes, size_t size);
 LOP_CHECKED lop_status lop_file_sync(const lop_file *file); /* fdatasync */
 
-/* Writes a whole file: to a temporary name beside it, synced, then renamed over `path`. */
+/* Writes a whole file: to a temporary name beside it, synced, then renamed over `path`. So does lop_file_copy. */
 LOP_CHECKED lop_status lop_file_write_atomic(const char *path, const void *bytes, size_t size);
 
-/* Appends one line and syncs it before returning: the journal. */
+/* Appends one line and syncs it before returning: the journal. What follows the last line end of the file, a line whose
+ * writing was cut off, is removed first; a line that cannot be written whole is taken back. */
 LOP_CHECKED lop_status lop_file_append_synced(const char *path, const char *line);
 
 LOP_CHECKED lop_status lop_file_copy(const char *from, const char *to);

@@ -58,7 +58,8 @@ lop_status lop_realloc(size_t count, size_t size, void *pointer)
     if (fault_due() || (size != 0 && count > SIZE_MAX / size)) return fail_bytes(count, size);
     void *old;
     memcpy(&old, pointer, sizeof old);
-    void *grown = realloc(old, count * size ? count * size : 1);
+    const size_t bytes = count * size;
+    void *grown = realloc(old, bytes > 0 ? bytes : 1);
     if (grown == NULL) return fail_bytes(count, size);
     give(pointer, grown);
     return LOP_OK;

@@ -34,6 +34,7 @@ bool lop_settings_given(const lop_settings *s, const char *name); /* set by the 
 bool lop_settings_flag(const lop_settings *s, const char *name);
 int64_t lop_settings_int(const lop_settings *s, const char *name);
 double lop_settings_real(const lop_settings *s, const char *name);
-uint64_t lop_settings_bytes(const lop_settings *s, const char *name); /* 0 when there is neither value nor default */
+uint64_t lop_settings_bytes(const lop_settings *s,
+                            const char *name); /* 0 when there is neither value nor default */
 
 #endif

@@ -57,8 +57,9 @@ const char *lop_error_place(void)
 
 const char *lop_status_name(lop_status status)
 {
-#define LOP_STATUS_NAME(name, value, exit_code, words)                                                               \
-    case LOP_##name: return words;
+#define LOP_STATUS_NAME(name, value, exit_code, words)                                                       \
+    case LOP_##name:                                                                                         \
+        return words;
     switch (status) {
         LOP_STATUS_LIST(LOP_STATUS_NAME)
     }
@@ -68,8 +69,9 @@ const char *lop_status_name(lop_status status)
 
 int lop_status_exit(lop_status status)
 {
-#define LOP_STATUS_EXIT(name, value, exit_code, words)                                                               \
-    case LOP_##name: return exit_code;
+#define LOP_STATUS_EXIT(name, value, exit_code, words)                                                       \
+    case LOP_##name:                                                                                         \
+        return exit_code;
     switch (status) {
         LOP_STATUS_LIST(LOP_STATUS_EXIT)
     }

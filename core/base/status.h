@@ -37,17 +37,17 @@ void lop_error_restore(const lop_error_record *record);
 #define LOP_FAIL(code, ...) lop_fail((code), __FILE__, __LINE__, __VA_ARGS__)
 
 /* Returns the status of the call if it failed. */
-#define LOP_TRY(call)                                                                                                \
-    do {                                                                                                             \
-        const lop_status lop_try_status = (call);                                                                    \
-        if (lop_try_status != LOP_OK) return lop_try_status;                                                         \
+#define LOP_TRY(call)                                                                                        \
+    do {                                                                                                     \
+        const lop_status lop_try_status = (call);                                                            \
+        if (lop_try_status != LOP_OK) return lop_try_status;                                                 \
     } while (0)
 
 /* Goes to `done:` with the function's own `status` set if the call failed. */
-#define LOP_TRY_DONE(call)                                                                                           \
-    do {                                                                                                             \
-        status = (call);                                                                                             \
-        if (status != LOP_OK) goto done;                                                                             \
+#define LOP_TRY_DONE(call)                                                                                   \
+    do {                                                                                                     \
+        status = (call);                                                                                     \
+        if (status != LOP_OK) goto done;                                                                     \
     } while (0)
 
 #endif

@@ -4,6 +4,7 @@
 #include "core/base/memory.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,19 +45,26 @@ lop_status lop_string_add(lop_string *s, const char *text, size_t size)
     return LOP_OK;
 }
 
+/* A host program may have set a locale that writes 0,5. For "C" newlocale hands out an object that is always there. */
 lop_status lop_string_print(lop_string *s, const char *format, ...)
 {
+    const locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (c_locale == (locale_t)0) return LOP_FAIL(LOP_E_MEMORY, "not enough host memory for the C locale");
+    const locale_t before = uselocale(c_locale);
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
     const int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    lop_status status = n < 0 ? LOP_FAIL(LOP_E_INTERNAL, "a message could not be formatted") : reserve(s, (size_t)n);
+    lop_status status =
+        n < 0 ? LOP_FAIL(LOP_E_INTERNAL, "a message could not be formatted") : reserve(s, (size_t)n);
     if (status == LOP_OK) {
         (void)vsnprintf(s->at + s->size, (size_t)n + 1, format, again);
         s->size += (size_t)n;
     }
     va_end(again);
+    (void)uselocale(before);
+    freelocale(c_locale);
     return status;
 }
 
@@ -78,12 +86,27 @@ lop_status lop_parse_int(const char *text, int64_t *out)
     return LOP_OK;
 }
 
+/* The decimal number that `text` begins with; *end is where it ends, `text` itself when there is none. */
+static double decimal(const char *text, char **end)
+{
+    *end = (char *)text;
+    const char *digits = text + (text[0] == '-');
+    const bool starts = (digits[0] >= '0' && digits[0] <= '9') || digits[0] == '.';
+    const bool hexadecimal = digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X');
+    if (!starts || hexadecimal) return NAN;
+    const locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (c_locale == (locale_t)0) return NAN;
+    const double value = strtod_l(text, end, c_locale);
+    freelocale(c_locale);
+    return value;
+}
+
 lop_status lop_parse_real(const char *text, double *out)
 {
     char *end = NULL;
-    const double value = strtod(text, &end);
-    const bool starts = (text[0] >= '0' && text[0] <= '9') || text[0] == '-' || text[0] == '.';
-    if (!starts || *end != '\0' || !isfinite(value)) return LOP_FAIL(LOP_E_ARGUMENT, "\"%s\" is not a number", text);
+    const double value = decimal(text, &end);
+    if (end == text || *end != '\0' || !isfinite(value))
+        return LOP_FAIL(LOP_E_ARGUMENT, "\"%s\" is not a number", text);
     *out = value;
     return LOP_OK;
 }
@@ -103,7 +126,7 @@ static int unit_shift(const char *unit)
 lop_status lop_parse_bytes(const char *text, uint64_t *out)
 {
     char *end = NULL;
-    const double value = strtod(text, &end);
+    const double value = decimal(text, &end);
     const int shift = end == text ? -1 : unit_shift(end);
     const double bytes = shift < 0 ? -1 : value * (double)((uint64_t)1 << shift);
     if (!(bytes >= 0 && bytes < 9.0e18))
@@ -116,7 +139,11 @@ lop_status lop_parse_bytes(const char *text, uint64_t *out)
 static size_t sequence_length(const unsigned char *p, size_t left)
 {
     static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
-    const size_t n = p[0] < 0x80 ? 1 : (p[0] >> 5) == 6 ? 2 : (p[0] >> 4) == 14 ? 3 : (p[0] >> 3) == 30 ? 4 : 0;
+    const size_t n = p[0] < 0x80         ? 1
+                     : (p[0] >> 5) == 6  ? 2
+                     : (p[0] >> 4) == 14 ? 3
+                     : (p[0] >> 3) == 30 ? 4
+                                         : 0;
     if (n < 2) return n;
     if (n > left) return 0;
     uint32_t value = p[0] & (0x7fu >> n);
@@ -139,4 +166,38 @@ bool lop_utf8_valid(const char *at, size_t size, size_t *bad)
         i += n;
     }
     return true;
+}
+
+static lop_status add_escaped(lop_string *s, unsigned char byte)
+{
+    static const char from[] = "\"\\\b\f\n\r\t";
+    static const char into[] = "\"\\bfnrt";
+    const char *found = byte ? strchr(from, byte) : NULL;
+    if (found) return lop_string_print(s, "\\%c", into[found - from]);
+    if (byte < 0x20) return lop_string_print(s, "\\u%04x", (unsigned)byte);
+    return lop_string_add(s, "\xef\xbf\xbd", 3);
+}
+
+/* How many bytes from p on may stand in a JSON string as they are. */
+static size_t plain_length(const unsigned char *p, size_t size)
+{
+    size_t i = 0;
+    while (i < size) {
+        const size_t n = sequence_length(p + i, size - i);
+        if (n == 0 || p[i] < 0x20 || p[i] == '"' || p[i] == '\\') break;
+        i += n;
+    }
+    return i;
+}
+
+lop_status lop_string_add_json(lop_string *s, const char *text, size_t size)
+{
+    LOP_TRY(lop_string_add(s, "\"", 1));
+    for (size_t i = 0; i < size;) {
+        const size_t n = plain_length((const unsigned char *)text + i, size - i);
+        LOP_TRY(lop_string_add(s, text + i, n));
+        i += n;
+        if (i < size) LOP_TRY(add_escaped(s, (unsigned char)text[i++]));
+    }
+    return lop_string_add(s, "\"", 1);
 }

@@ -25,10 +25,15 @@ typedef struct lop_string {
 } lop_string;
 
 LOP_CHECKED lop_status lop_string_add(lop_string *s, const char *text, size_t size);
-LOP_CHECKED lop_status lop_string_print(lop_string *s, const char *format, ...) LOP_PRINTF(2, 3);
+LOP_CHECKED lop_status lop_string_print(lop_string *s, const char *format, ...)
+    LOP_PRINTF(2, 3); /* in the C locale */
+
+/* Adds the text as a JSON string, quoted and escaped; what is not UTF-8 becomes U+FFFD, byte for byte. */
+LOP_CHECKED lop_status lop_string_add_json(lop_string *s, const char *text, size_t size);
 void lop_string_close(lop_string *s);
 
-/* Whole-text numbers: blanks, trailing characters, overflow, NaN and infinity are LOP_E_ARGUMENT. */
+/* Whole-text decimal numbers, in the C locale: blanks, trailing characters, overflow, NaN and infinity are
+ * LOP_E_ARGUMENT. */
 LOP_CHECKED lop_status lop_parse_int(const char *text, int64_t *out);
 LOP_CHECKED lop_status lop_parse_real(const char *text, double *out);
 
