@@ -1,0 +1,29 @@
+/* check_reference.c - runs what proves the reference. */
+#include "tests/ref/checks.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(model_rope_scaling),
+        cmocka_unit_test(model_rope_is_relative),
+        cmocka_unit_test(model_window),
+        cmocka_unit_test(model_grouped_heads),
+        cmocka_unit_test(model_bias),
+        cmocka_unit_test(cut_by_hand),
+        cmocka_unit_test(cut_budget_is_exact),
+        cmocka_unit_test(golden_dense_logits),
+        cmocka_unit_test(golden_dense_perplexity),
+        {"golden_magnitude_50", golden_pruned, NULL, NULL, (void *)0},
+        {"golden_wanda_50", golden_pruned, NULL, NULL, (void *)1},
+        {"golden_wanda_70", golden_pruned, NULL, NULL, (void *)2},
+        {"golden_wanda_2of4", golden_pruned, NULL, NULL, (void *)3},
+    };
+    return cmocka_run_group_tests_name("ref", tests, NULL, NULL);
+}

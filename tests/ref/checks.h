@@ -1,0 +1,21 @@
+/* checks.h - the tests of the reference, for the program that runs them. */
+#ifndef LOP_TESTS_REF_CHECKS_H
+#define LOP_TESTS_REF_CHECKS_H
+
+/* Against the golden files of shared data. */
+void golden_dense_logits(void **state);
+void golden_dense_perplexity(void **state);
+void golden_pruned(void **state); /* *state: the row of its table, as a number */
+
+/* Of the model's parts, from their definitions. */
+void model_rope_scaling(void **state);
+void model_rope_is_relative(void **state);
+void model_window(void **state);
+void model_grouped_heads(void **state);
+void model_bias(void **state);
+
+/* Of the selections, on small matrices done by hand. */
+void cut_by_hand(void **state);
+void cut_budget_is_exact(void **state);
+
+#endif
