@@ -17,12 +17,12 @@ typedef enum lop_rope_kind {
     LOP_ROPE_TABLE   /* frequencies divided by the model's tensor rope_freqs.weight (GGUF) */
 } lop_rope_kind;
 
-typedef struct lop_rope {
+typedef struct lop_rope_spec {
     lop_rope_kind kind;
     double theta;
     double factor, low_freq_factor, high_freq_factor; /* LINEAR uses factor; LLAMA3 all */
     int32_t original_positions;                       /* LLAMA3 */
-} lop_rope;
+} lop_rope_spec;
 
 typedef struct lop_config {
     char family[32];     /* model_type, or GGUF's general.architecture: "llama", "mistral", "qwen2", "opt" */
@@ -30,7 +30,7 @@ typedef struct lop_config {
     int32_t window;       /* sliding window in tokens; 0: none */
     int32_t window_from;  /* first block that has the window (qwen2's max_window_layers); 0 otherwise */
     double norm_eps;
-    lop_rope rope;
+    lop_rope_spec rope;
     bool tied;            /* the head is the embedding */
     bool qkv_bias, o_bias, mlp_bias;
     char activation[32];  /* "silu", "relu", "gelu", ... as the file says */

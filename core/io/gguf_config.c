@@ -119,7 +119,7 @@ static lop_status read_heads(const lop_gguf *g, lop_config *out)
 }
 
 /* Older files state a linear factor alone, newer ones a type with it. */
-static lop_status read_scaling(const lop_gguf *g, lop_rope *out)
+static lop_status read_scaling(const lop_gguf *g, lop_rope_spec *out)
 {
     char key[96];
     bool found, old;
@@ -142,10 +142,10 @@ static lop_status read_scaling(const lop_gguf *g, lop_rope *out)
     return LOP_OK;
 }
 
-static lop_status read_rope(const lop_gguf *g, int32_t head_dim, lop_rope *out)
+static lop_status read_rope(const lop_gguf *g, int32_t head_dim, lop_rope_spec *out)
 {
     bool found;
-    *out = (lop_rope){.kind = LOP_ROPE_PLAIN, .theta = 10000, .factor = 1};
+    *out = (lop_rope_spec){.kind = LOP_ROPE_PLAIN, .theta = 10000, .factor = 1};
     LOP_TRY(find_real(g, "rope.freq_base", &found, &out->theta));
     LOP_TRY(read_scaling(g, out));
     const lop_tensor *table = find_tensor(g, TABLE_NAME);
