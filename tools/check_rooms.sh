@@ -3,7 +3,7 @@
 # may be, and that no two files have one name. Prints a line for each violation and fails if there was one.
 cd "$(dirname "$0")/.." || exit 1
 
-find . \( -path ./.git -o -path './build*' -o -path ./out \) -prune -o -type f \
+find . \( -path ./.git -o -path './build*' -o -path ./out -o -type d -exec test -e {}/CMakeCache.txt \; \) -prune -o -type f \
     \( -name '*.[ch]' -o -name '*.cl' -o -name '*.cu' -o -name '*.sh' -o -name '*.cmake' \) -print |
     sed 's|^\./||' | LC_ALL=C sort |
     LC_ALL=C awk -v rooms=tools/rooms.txt '

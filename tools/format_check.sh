@@ -6,7 +6,7 @@ if ! command -v clang-format >/dev/null; then
     exit 77
 fi
 sources() {
-    find . \( -path ./.git -o -path './build*' -o -path ./out \) -prune -o -type f "$@" -print
+    find . \( -path ./.git -o -path './build*' -o -path ./out -o -type d -exec test -e {}/CMakeCache.txt \; \) -prune -o -type f "$@" -print
 }
 status=0
 sources -name '*.[ch]' | xargs clang-format --dry-run -Werror || status=1

@@ -229,7 +229,8 @@ static lop_status beside_open(const char *path, lop_file *out)
     *out = (lop_file){.handle = -1};
     LOP_TRY(lop_string_print(&name, "%s.lop-%ld", path, (long)getpid()));
     const int handle = open(name.at, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
-    const lop_status status = handle < 0 ? fail_write(name.at, errno) : file_fill(name.at, handle, 0, out);
+    lop_status status = handle < 0 ? fail_write(name.at, errno) : file_fill(name.at, handle, 0, out);
+    if (handle >= 0 && status != LOP_OK) (void)unlink(name.at);
     lop_string_close(&name);
     return status;
 }
@@ -239,7 +240,7 @@ static lop_status beside_close(lop_file *file, const char *path, lop_status stat
 {
     if (status == LOP_OK) status = lop_file_sync(file);
     if (status == LOP_OK) status = lop_file_rename(file->path, path);
-    if (status != LOP_OK) (void)unlink(file->path);
+    if (status != LOP_OK && file->path != NULL) (void)unlink(file->path);
     lop_file_close(file);
     if (status == LOP_OK) status = lop_folder_sync_of(path);
     return status;

@@ -38,7 +38,7 @@ lop_status lop_sha256_text(lop_sha256 *h, char out[LOP_SHA256_TEXT])
     unsigned int n = 0;
     out[0] = '\0';
     if (EVP_DigestFinal_ex(h->impl, digest, &n) != 1 || n != 32) return fail_digest();
-    for (unsigned int i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         out[2 * i] = digits[digest[i] >> 4];
         out[2 * i + 1] = digits[digest[i] & 15];
     }

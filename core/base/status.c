@@ -10,10 +10,10 @@ static _Thread_local lop_error_record record;
 lop_status lop_fail(lop_status code, const char *file, int line, const char *format, ...)
 {
     record.code = code;
-    snprintf(record.place, sizeof record.place, "%s:%d", file, line);
+    (void)snprintf(record.place, sizeof record.place, "%s:%d", file, line);
     va_list args;
     va_start(args, format);
-    vsnprintf(record.text, sizeof record.text, format, args);
+    (void)vsnprintf(record.text, sizeof record.text, format, args);
     va_end(args);
     return code;
 }
@@ -26,7 +26,7 @@ void lop_note(const char *format, ...)
     memcpy(record.text + used, "; ", 3);
     va_list args;
     va_start(args, format);
-    vsnprintf(record.text + used + 2, room - 2, format, args);
+    (void)vsnprintf(record.text + used + 2, room - 2, format, args);
     va_end(args);
 }
 
@@ -69,12 +69,12 @@ const char *lop_status_name(lop_status status)
 
 int lop_status_exit(lop_status status)
 {
-#define LOP_STATUS_EXIT(name, value, exit_code, words)                                                       \
-    case LOP_##name:                                                                                         \
-        return exit_code;
-    switch (status) {
-        LOP_STATUS_LIST(LOP_STATUS_EXIT)
-    }
+#define LOP_STATUS_EXIT(name, value, exit_code, words) {value, exit_code},
+    static const struct {
+        int value, exit_code;
+    } exits[] = {LOP_STATUS_LIST(LOP_STATUS_EXIT)};
 #undef LOP_STATUS_EXIT
+    for (size_t i = 0; i < sizeof exits / sizeof exits[0]; i++)
+        if (exits[i].value == (int)status) return exits[i].exit_code;
     return 70;
 }

@@ -8,7 +8,7 @@ failed=0
 # A tree that keeps every law.
 fresh() {
     rm -rf "${tree:?}"/*
-    mkdir -p "$tree/tools" "$tree/core/base" "$tree/core/device" "$tree/core/prune" "$tree/backends/cpu" \
+    mkdir -p "$tree/made" "$tree/tools" "$tree/core/base" "$tree/core/device" "$tree/core/prune" "$tree/backends/cpu" \
         "$tree/backends/opencl" "$tree/include" "$tree/tests" "$tree/cli" "$tree/bench" "$tree/build-x"
     cp "$source/tools/check_rooms.sh" "$source/tools/rooms.txt" "$tree/tools/"
     echo 'int lop;' >"$tree/include/lop.h"
@@ -20,6 +20,8 @@ fresh() {
     printf '#include "include/lop.h"\n#include "bench/bench.h"\nvoid f(void) { printf("x"); }\n' >"$tree/cli/main.c"
     printf '#include <cblas.h>\n#include "nowhere.h"\n' >"$tree/tests/any.c"
     echo 'TO''DO' >"$tree/build-x/made.c"
+    touch "$tree/made/CMakeCache.txt"
+    cp "$tree/build-x/made.c" "$tree/made/"
 }
 
 # expect NAME FILE LINE WORDS: with LINE appended to FILE, exactly one violation is printed, and it says WORDS.
