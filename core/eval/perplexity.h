@@ -17,7 +17,8 @@ typedef struct lop_perplexity {
 } lop_perplexity;
 
 /* Errors: LOP_E_NUMERIC (block named), those of reading, LOP_E_STOPPED. */
-LOP_CHECKED lop_status lop_perplexity_measure(lop_device *device, const lop_net *net, const lop_perplexity_args *args,
-                                              lop_log *log, lop_perplexity *out);
+LOP_CHECKED lop_status lop_perplexity_measure(lop_device *device, const lop_net *net,
+                                              const lop_perplexity_args *args, lop_log *log,
+                                              lop_perplexity *out);
 
 #endif

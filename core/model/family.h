@@ -19,15 +19,21 @@ typedef enum lop_linear_id {
 } lop_linear_id;
 
 /* The distinct inputs of a block's linears: q, k, v share one; gate, up share one. */
-typedef enum lop_input_id { LOP_INPUT_ATTENTION, LOP_INPUT_O, LOP_INPUT_FFN, LOP_INPUT_DOWN, LOP_INPUT_COUNT } lop_input_id;
+typedef enum lop_input_id {
+    LOP_INPUT_ATTENTION,
+    LOP_INPUT_O,
+    LOP_INPUT_FFN,
+    LOP_INPUT_DOWN,
+    LOP_INPUT_COUNT
+} lop_input_id;
 
 typedef struct lop_family {
-    const char *name;                             /* model_type */
-    const char *architecture;                     /* "LlamaForCausalLM" */
-    const char *block_prefix;                     /* "model.layers.%d." */
-    const char *linear[LOP_LINEAR_COUNT];         /* "self_attn.q_proj"; NULL: the family has none */
-    const char *norm_attention, *norm_ffn;        /* "input_layernorm", "post_attention_layernorm" */
-    const char *embedding, *norm_final, *head;    /* whole names with .weight */
+    const char *name;                          /* model_type */
+    const char *architecture;                  /* "LlamaForCausalLM" */
+    const char *block_prefix;                  /* "model.layers.%d." */
+    const char *linear[LOP_LINEAR_COUNT];      /* "self_attn.q_proj"; NULL: the family has none */
+    const char *norm_attention, *norm_ffn;     /* "input_layernorm", "post_attention_layernorm" */
+    const char *embedding, *norm_final, *head; /* whole names with .weight */
 } lop_family;
 
 /* NULL when unknown; lop_family_names lists the known ones for the message. */

@@ -8,15 +8,25 @@
 lop_type lop_walk_word(const lop_device *device, const lop_net *net);
 
 /* x[i,:] = embedding of ids[i]: only the rows asked for are read. x (count, C) f32. Ids outside: LOP_E_FORMAT. */
-LOP_CHECKED lop_status lop_embed(lop_queue *q, const lop_net *net, const int32_t *ids, int32_t count, lop_mat x);
+LOP_CHECKED lop_status lop_embed(lop_queue *q, const lop_net *net, const int32_t *ids, int32_t count,
+                                 lop_mat x);
 
 /* The final norm and the head over hidden states, the vocabulary in chunks read once per call.
  *   Shapes   x (N, C) f32, the residual stream after the last block; target[N] on the host, -1: none
  *   Result   nll[N] in nats on the host (0 where there is no target); waits */
-LOP_CHECKED lop_status lop_head_nll(lop_queue *q, const lop_net *net, lop_mat x, const int32_t *target, float *nll);
+LOP_CHECKED lop_status lop_head_nll(lop_queue *q, const lop_net *net, lop_mat x, const int32_t *target,
+                                    float *nll);
 
-/* Logits of N rows on the host: logits[N * V]. For tests and for generation. Waits. */
+/* Logits of N rows on the host: logits[N * V]. Waits. */
 LOP_CHECKED lop_status lop_head_logits(lop_queue *q, const lop_net *net, lop_mat x, float *logits);
+
+/* The final norm and the head kept on the device, for many calls of one row: generation. Opening waits. */
+typedef struct lop_head lop_head;
+LOP_CHECKED lop_status lop_head_open(lop_queue *q, const lop_net *net, lop_head **out);
+void lop_head_close(lop_head *h);
+
+/* The most likely next id behind x (1, C) f32, the first of equally likely ones. Waits. */
+LOP_CHECKED lop_status lop_head_best(lop_queue *q, const lop_head *h, lop_mat x, int32_t *id);
 
 /* LOP_E_NUMERIC naming the block if x (R, C) holds NaN or infinities. Waits. */
 LOP_CHECKED lop_status lop_walk_check(lop_queue *q, lop_mat x, int32_t block);

@@ -12,6 +12,7 @@ typedef struct lop_linear_view {
     lop_linear_id id;
     const char *name; /* the tensor's name with .weight; belongs to the checkpoint */
     lop_mat w;        /* (out, in) word */
+    lop_mat bias;     /* (1, out) f32, or absent */
     lop_input_id input;
 } lop_linear_view;
 
@@ -25,7 +26,7 @@ typedef struct lop_block {
     lop_mat gate_up, gate_up_bias;    /* (2 F, C), or (F, C) without a gate */
     lop_mat down, down_bias;          /* (C, F) */
     lop_linear_view linears[LOP_LINEAR_COUNT];
-    int32_t count;                    /* of linears, in module order */
+    int32_t count; /* of linears, in module order */
 } lop_block;
 
 /* Places the matrices of a block of this net in the arena (which may only measure); contents undefined. */
@@ -43,15 +44,15 @@ typedef struct lop_source {
 } lop_source;
 
 /* Reads blocks [first, end) in order, one ahead, in its own thread. */
-LOP_CHECKED lop_status lop_reader_open(const lop_net *net, lop_device *device, const lop_source *source, int32_t first,
-                                       int32_t end, lop_reader **out);
+LOP_CHECKED lop_status lop_reader_open(const lop_net *net, lop_device *device, const lop_source *source,
+                                       int32_t first, int32_t end, lop_reader **out);
 void lop_reader_close(lop_reader *r);
 
 /* Waits for the next block's bytes, queues their way into `block` (placed before, any word) and sets block->index.
  * LOP_E_FORMAT names a tensor with NaN or infinite weights and the first such element. */
 LOP_CHECKED lop_status lop_reader_take(lop_reader *r, lop_queue *q, lop_block *block);
 
-/* Bytes the reader's buffers take, for planning. */
+/* Bytes of host memory that the reader's two buffers take, for planning. */
 size_t lop_reader_bytes(const lop_net *net);
 
 #endif

@@ -1,0 +1,328 @@
+/* block_forward.c - one block forward: two halves, each a norm, products and a residual sum that the last product adds
+ * by itself. Every matrix of a call lies in one arena that was filled once when the workspace was opened. */
+#include "core/base/memory.h"
+#include "core/model/attention.h"
+#include "core/model/block.h"
+#include "core/model/rope.h"
+
+#define FFN_ROWS                                                                                             \
+    2048 /* tokens whose gate and up stand side by side at a time: bounds (2 F) columns of workspace */
+
+struct lop_forward {
+    const lop_net *net;
+    lop_type word;
+    int32_t rows, tokens; /* the most of a call */
+    lop_arena *arena;
+    lop_mat table; /* (tokens, hd) f32: rope */
+};
+
+struct lop_cache {
+    lop_arena *arena;
+    lop_mat *keys, *values; /* of each block, (positions, KV hd) word */
+    int32_t blocks, positions;
+};
+
+/* One call: what it works on and with. */
+typedef struct pass {
+    lop_forward *f;
+    const lop_block *block;
+    lop_mat x;
+    int32_t sequences, tokens, first;
+    lop_cache *cache; /* NULL: none */
+    const lop_watch *watch;
+    lop_mat normed;           /* (S T, C) word: the input of qkv, then of gate_up */
+    lop_mat qkv, mixed, tile; /* attention */
+    lop_mat gate_up, gated;   /* feed-forward */
+} pass;
+
+/* ---- placing */
+
+static lop_status place_attention(lop_arena *a, const lop_config *c, lop_type word, int32_t positions,
+                                  pass *p)
+{
+    const int32_t rows = p->sequences * p->tokens, q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
+    int32_t tile_rows, tile_cols;
+    lop_attention_tile(c->heads, p->tokens, positions, &tile_rows, &tile_cols);
+    LOP_TRY(lop_arena_mat(a, rows, q + 2 * kv, word, &p->qkv));
+    LOP_TRY(lop_arena_mat(a, rows, q, word, &p->mixed));
+    return lop_arena_mat(a, tile_rows, tile_cols, word, &p->tile);
+}
+
+static lop_status place_ffn(lop_arena *a, const lop_net *net, lop_type word, pass *p)
+{
+    const int32_t rows = p->sequences * p->tokens, at_once = rows < FFN_ROWS ? rows : FFN_ROWS;
+    const int32_t stacked = net->family->linear[LOP_LINEAR_GATE] ? 2 : 1;
+    LOP_TRY(lop_arena_mat(a, at_once, stacked * net->config->ffn, word, &p->gate_up));
+    return lop_arena_mat(a, rows, net->config->ffn, word, &p->gated);
+}
+
+/* Everything a call of this size places, in the order that it does; the arena's peak is what it needs. */
+static lop_status place_all(lop_arena *a, const lop_net *net, lop_type word, int32_t sequences,
+                            int32_t tokens)
+{
+    pass p = {.sequences = sequences, .tokens = tokens};
+    LOP_TRY(lop_arena_mat(a, sequences * tokens, net->config->hidden, word, &p.normed));
+    const lop_arena_mark mark = lop_arena_here(a);
+    LOP_TRY(place_attention(a, net->config, word, tokens, &p));
+    lop_arena_reset(a, mark);
+    return place_ffn(a, net, word, &p);
+}
+
+static lop_status measure(const lop_net *net, lop_type word, int32_t sequences, int32_t tokens, size_t *bytes)
+{
+    lop_arena *a = NULL;
+    lop_mat table;
+    LOP_TRY(lop_arena_open(NULL, LOP_ON_DEVICE, 0, &a));
+    lop_status status = lop_arena_mat(a, tokens, net->config->head_dim, LOP_F32, &table);
+    if (status == LOP_OK) status = place_all(a, net, word, sequences, tokens);
+    *bytes = lop_arena_peak(a);
+    lop_arena_close(a);
+    return status;
+}
+
+size_t lop_forward_bytes(const lop_net *net, lop_type word, int32_t sequences, int32_t tokens)
+{
+    size_t bytes = 0;
+    return measure(net, word, sequences, tokens, &bytes) == LOP_OK ? bytes : SIZE_MAX;
+}
+
+double lop_block_flops(const lop_net *net, int32_t sequences, int32_t tokens)
+{
+    const lop_config *c = net->config;
+    double weights = 0.0;
+    for (int id = 0; id < LOP_LINEAR_COUNT; id++)
+        weights += (double)net->blocks[0].linear[id].out * (double)net->blocks[0].linear[id].in;
+    const double attention =
+        lop_attention_flops(c->heads, c->head_dim, tokens, c->window_from == 0 ? c->window : 0);
+    return sequences * (2.0 * weights * tokens + attention);
+}
+
+/* ---- open and close */
+
+static lop_status open_table(lop_forward *f, lop_device *device)
+{
+    const int32_t head_dim = f->net->config->head_dim;
+    float *frequency = NULL, *table = NULL;
+    lop_queue q = {0};
+    lop_status status = lop_arena_mat(f->arena, f->tokens, head_dim, LOP_F32, &f->table);
+    if (status != LOP_OK) return status;
+    LOP_TRY_DONE(lop_queue_open(device, &q));
+    LOP_TRY_DONE(lop_alloc((size_t)head_dim, sizeof *frequency, &frequency));
+    LOP_TRY_DONE(lop_alloc((size_t)f->tokens * (size_t)head_dim, sizeof *table, &table));
+    LOP_TRY_DONE(lop_rope_frequencies(f->net, frequency));
+    lop_rope_fill(frequency, head_dim, f->tokens, table);
+    LOP_TRY_DONE(lop_upload(&q, table, f->table));
+done:
+    lop_free(table);
+    lop_free(frequency);
+    if (q.device) lop_queue_close(&q);
+    return status;
+}
+
+lop_status lop_forward_open(const lop_net *net, lop_device *device, lop_type word, int32_t sequences,
+                            int32_t tokens, lop_forward **out)
+{
+    *out = NULL;
+    if (sequences < 1 || tokens < 1 || sequences > INT32_MAX / tokens)
+        return LOP_FAIL(LOP_E_ARGUMENT, "a forward over %d sequences of %d tokens was asked for", sequences,
+                        tokens);
+    size_t bytes = 0;
+    lop_forward *f = NULL;
+    LOP_TRY(measure(net, word, sequences, tokens, &bytes));
+    LOP_TRY(LOP_NEW(&f, 1));
+    *f = (lop_forward){.net = net, .word = word, .rows = sequences * tokens, .tokens = tokens};
+    lop_status status = lop_arena_open(device, LOP_ON_DEVICE, bytes, &f->arena);
+    if (status == LOP_OK) status = open_table(f, device);
+    if (status == LOP_OK) {
+        /* Places once what the calls will place, so that every slab is there before the first. */
+        const lop_arena_mark mark = lop_arena_here(f->arena);
+        status = place_all(f->arena, net, word, sequences, tokens);
+        lop_arena_reset(f->arena, mark);
+    }
+    if (status == LOP_OK)
+        *out = f;
+    else
+        lop_forward_close(f);
+    return status;
+}
+
+void lop_forward_close(lop_forward *f)
+{
+    if (f == NULL) return;
+    lop_arena_close(f->arena);
+    lop_free(f);
+}
+
+static lop_status place_cache(lop_cache *c, const lop_config *config, lop_type word)
+{
+    for (int32_t b = 0; b < c->blocks; b++) {
+        LOP_TRY(
+            lop_arena_mat(c->arena, c->positions, config->kv_heads * config->head_dim, word, &c->keys[b]));
+        LOP_TRY(
+            lop_arena_mat(c->arena, c->positions, config->kv_heads * config->head_dim, word, &c->values[b]));
+    }
+    return LOP_OK;
+}
+
+lop_status lop_cache_open(const lop_net *net, lop_device *device, lop_type word, int32_t positions,
+                          lop_cache **out)
+{
+    *out = NULL;
+    lop_cache *c = NULL;
+    lop_status status = LOP_OK;
+    LOP_TRY(LOP_NEW(&c, 1));
+    *c = (lop_cache){.blocks = net->config->blocks, .positions = positions};
+    LOP_TRY_DONE(lop_arena_open(device, LOP_ON_DEVICE, 0, &c->arena));
+    LOP_TRY_DONE(LOP_NEW(&c->keys, c->blocks));
+    LOP_TRY_DONE(LOP_NEW(&c->values, c->blocks));
+    LOP_TRY_DONE(place_cache(c, net->config, word));
+    *out = c;
+done:
+    if (status != LOP_OK) lop_cache_close(c);
+    return status;
+}
+
+void lop_cache_close(lop_cache *c)
+{
+    if (c == NULL) return;
+    lop_free(c->values);
+    lop_free(c->keys);
+    lop_arena_close(c->arena);
+    lop_free(c);
+}
+
+/* ---- the two halves */
+
+static lop_status tell(lop_queue *q, const pass *p, lop_input_id input, lop_mat x)
+{
+    const lop_watch *w = p->watch;
+    return w && w->fn ? w->fn(w->user, q, input, x) : LOP_OK;
+}
+
+/* x += in w^T + bias, the sum in f32 and inside the product. */
+static lop_status add_linear(lop_queue *q, lop_mat in, lop_mat w, lop_mat bias, lop_mat x)
+{
+    const lop_gemm_args args = {.a = in, .b = w, .c = x, .tb = true, .alpha = 1.0f, .beta = 1.0f, .count = 1};
+    LOP_TRY(lop_gemm(q, &args));
+    return lop_mat_present(bias) ? lop_add_bias(q, x, bias) : LOP_OK;
+}
+
+/* What stands in the cache before `first`, and this call's rows behind it. */
+static lop_status extend_cache(lop_queue *q, const pass *p, lop_mat *k, lop_mat *v)
+{
+    if (p->cache == NULL) return LOP_OK;
+    const lop_mat keys = p->cache->keys[p->block->index], values = p->cache->values[p->block->index];
+    LOP_TRY(lop_cast(q, *k, lop_mat_rows(keys, p->first, p->tokens)));
+    LOP_TRY(lop_cast(q, *v, lop_mat_rows(values, p->first, p->tokens)));
+    *k = lop_mat_rows(keys, 0, p->first + p->tokens);
+    *v = lop_mat_rows(values, 0, p->first + p->tokens);
+    return LOP_OK;
+}
+
+static lop_status run_attention(lop_queue *q, pass *p)
+{
+    const lop_block *b = p->block;
+    const lop_config *c = p->f->net->config;
+    const int32_t wide = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
+    LOP_TRY(place_attention(p->f->arena, c, p->f->word, p->first + p->tokens, p));
+    LOP_TRY(lop_rmsnorm(q, p->x, b->norm_attention, (float)c->norm_eps, p->normed));
+    LOP_TRY(tell(q, p, LOP_INPUT_ATTENTION, p->normed));
+    LOP_TRY(lop_linear(q, p->normed, b->qkv, b->qkv_bias, p->qkv));
+    const lop_mat angles = lop_mat_rows(p->f->table, p->first, p->tokens);
+    LOP_TRY(lop_rope(q, lop_mat_cols(p->qkv, 0, wide + kv), c->head_dim, angles, p->tokens));
+    lop_mat k = lop_mat_cols(p->qkv, wide, kv), v = lop_mat_cols(p->qkv, wide + kv, kv);
+    LOP_TRY(extend_cache(q, p, &k, &v));
+    const lop_attention_args args = {.q = lop_mat_cols(p->qkv, 0, wide),
+                                     .k = k,
+                                     .v = v,
+                                     .out = p->mixed,
+                                     .tile = p->tile,
+                                     .heads = c->heads,
+                                     .kv_heads = c->kv_heads,
+                                     .head_dim = c->head_dim,
+                                     .sequences = p->sequences,
+                                     .tokens = p->tokens,
+                                     .first = p->first,
+                                     .window = b->index >= c->window_from ? c->window : 0};
+    LOP_TRY(lop_attention(q, &args));
+    LOP_TRY(tell(q, p, LOP_INPUT_O, p->mixed));
+    return add_linear(q, p->mixed, b->o, b->o_bias, p->x);
+}
+
+static lop_status run_ffn(lop_queue *q, pass *p)
+{
+    const lop_block *b = p->block;
+    const lop_net *net = p->f->net;
+    const int32_t rows = p->x.rows, ffn = net->config->ffn;
+    const bool has_gate = net->family->linear[LOP_LINEAR_GATE] != NULL;
+    LOP_TRY(place_ffn(p->f->arena, net, p->f->word, p));
+    LOP_TRY(lop_rmsnorm(q, p->x, b->norm_ffn, (float)net->config->norm_eps, p->normed));
+    LOP_TRY(tell(q, p, LOP_INPUT_FFN, p->normed));
+    for (int32_t row = 0; row < rows; row += FFN_ROWS) {
+        const int32_t n = rows - row < FFN_ROWS ? rows - row : FFN_ROWS;
+        const lop_mat both = lop_mat_rows(p->gate_up, 0, n);
+        const lop_mat up = has_gate ? lop_mat_cols(both, ffn, ffn) : LOP_NONE;
+        LOP_TRY(lop_linear(q, lop_mat_rows(p->normed, row, n), b->gate_up, b->gate_up_bias, both));
+        LOP_TRY(lop_gate(q, net->gate, lop_mat_cols(both, 0, ffn), up, lop_mat_rows(p->gated, row, n)));
+    }
+    LOP_TRY(tell(q, p, LOP_INPUT_DOWN, p->gated));
+    if (p->watch && !p->watch->last_needed) return LOP_OK;
+    return add_linear(q, p->gated, b->down, b->down_bias, p->x);
+}
+
+/* ---- a call */
+
+static lop_status check_call(const pass *p)
+{
+    const lop_forward *f = p->f;
+    const int32_t hidden = f->net->config->hidden;
+    if (p->sequences < 1 || p->tokens < 1 || p->first < 0 || p->first > f->tokens - p->tokens ||
+        p->sequences > f->rows / p->tokens)
+        return LOP_FAIL(LOP_E_ARGUMENT,
+                        "a forward over %d sequences of %d tokens from %d; its workspace is for %d rows and "
+                        "%d positions",
+                        p->sequences, p->tokens, p->first, f->rows, f->tokens);
+    if (p->x.type != LOP_F32 || p->x.rows != p->sequences * p->tokens || p->x.cols != hidden)
+        return LOP_FAIL(LOP_E_ARGUMENT, "the residual stream is (%d, %d) %s; it must be (%d, %d) f32",
+                        p->x.rows, p->x.cols, lop_type_name(p->x.type), p->sequences * p->tokens, hidden);
+    return LOP_OK;
+}
+
+static lop_status run_halves(lop_queue *q, pass *p)
+{
+    lop_arena *a = p->f->arena;
+    LOP_TRY(lop_arena_mat(a, p->x.rows, p->x.cols, p->f->word, &p->normed));
+    const lop_arena_mark mark = lop_arena_here(a);
+    LOP_TRY(run_attention(q, p));
+    lop_arena_reset(a, mark);
+    return run_ffn(q, p);
+}
+
+static lop_status run(lop_queue *q, pass *p)
+{
+    LOP_TRY(check_call(p));
+    const lop_arena_mark mark = lop_arena_here(p->f->arena);
+    const lop_status status = run_halves(q, p);
+    lop_arena_reset(p->f->arena, mark);
+    if (status != LOP_OK) lop_note("in block %d", p->block->index);
+    return status;
+}
+
+lop_status lop_block_forward(lop_queue *q, lop_forward *f, const lop_block *block, lop_mat x,
+                             int32_t sequences, int32_t tokens, const lop_watch *watch)
+{
+    pass p = {.f = f, .block = block, .x = x, .sequences = sequences, .tokens = tokens, .watch = watch};
+    return run(q, &p);
+}
+
+lop_status lop_block_forward_cached(lop_queue *q, lop_forward *f, const lop_block *block, lop_mat x,
+                                    int32_t first, int32_t tokens, lop_cache *cache)
+{
+    pass p = {
+        .f = f, .block = block, .x = x, .sequences = 1, .tokens = tokens, .first = first, .cache = cache};
+    if (block->index < 0 || block->index >= cache->blocks || first > cache->positions - tokens)
+        return LOP_FAIL(LOP_E_ARGUMENT,
+                        "block %d, tokens [%d, %d): the cache is for %d blocks and %d positions",
+                        block->index, first, first + tokens, cache->blocks, cache->positions);
+    return run(q, &p);
+}
