@@ -134,14 +134,11 @@ LOP_API lop_method_info lop_method_at(int index);
 
 /* ------------------------------------------------------------------------------------------------ results */
 
-/* What a call found, as one JSON object (keys of docs/cli.md) and by key. */
+/* What a call found: one JSON object, with the keys that the manual gives for the command of the same name. */
 typedef struct lop_result lop_result;
 
 /* The whole object as JSON text on one line; belongs to the result. */
 LOP_API const char *lop_result_json(const lop_result *result);
-
-/* The same for people, in lines. */
-LOP_API const char *lop_result_text(const lop_result *result);
 
 /* A number by key, "sparsity.prunable" for a nested one. LOP_E_ARGUMENT if it is not there or no number. */
 LOP_API lop_status lop_result_number(const lop_result *result, const char *key, double *out);
@@ -161,9 +158,9 @@ typedef enum lop_event_kind {
 
 typedef struct lop_event {
     lop_event_kind kind;
-    const char *text;    /* for people, one line */
-    const char *json;    /* one JSON object with "event"; never NULL */
-    double done, total;  /* of PROGRESS; in blocks, windows or tokens as `text` says */
+    const char *text;   /* for people, one line */
+    const char *json;   /* one JSON object with "event"; never NULL */
+    double done, total; /* of PROGRESS; in blocks, windows or tokens as `text` says */
 } lop_event;
 
 typedef void lop_event_fn(const lop_event *event, void *user);

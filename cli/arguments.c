@@ -1,0 +1,204 @@
+/* arguments.c - argv sorted into settings: which are the program's, the session's, the command's and its method's is
+ * decided by the library's option tables alone. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const lop_option cli_own_options[] = {
+    {"json", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL, "one JSON object a line on standard output", NULL},
+    {"quiet", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL, "no progress, no notes", NULL},
+    {"help", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL, "this text; with --method NAME its options too", NULL},
+    {"model", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL, "the model, instead of the first argument", NULL},
+    {"method", "prune-method", LOP_OPTION_TEXT, NULL, 0, 0, NULL, NULL, "how to prune", NULL},
+    {"save", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL, "where the output goes", NULL},
+    {"save-model", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL, "the same as --save, as other tools name it", NULL},
+    {"shape", NULL, LOP_OPTION_TEXT, NULL, 0, 0, NULL, NULL, "of synth: smollm2-135m, llama-1b, llama-7b, ...", NULL},
+};
+const int cli_own_option_count = (int)(sizeof cli_own_options / sizeof cli_own_options[0]);
+
+/* True if `name` (size bytes, underscores read as hyphens) is `known` or stands in its aliases. */
+static bool same_name(const char *name, size_t size, const char *known, size_t known_size)
+{
+    if (size != known_size) return false;
+    for (size_t i = 0; i < size; i++)
+        if ((name[i] == '_' ? '-' : name[i]) != known[i]) return false;
+    return true;
+}
+
+static bool in_aliases(const char *name, size_t size, const char *aliases)
+{
+    while (aliases != NULL && *aliases) {
+        const size_t n = strcspn(aliases, "|");
+        if (same_name(name, size, aliases, n)) return true;
+        aliases += n + (aliases[n] == '|');
+    }
+    return false;
+}
+
+static const lop_option *find_option(const lop_option *table, int count, const char *name, size_t size)
+{
+    for (int i = 0; i < count; i++)
+        if (same_name(name, size, table[i].name, strlen(table[i].name)) || in_aliases(name, size, table[i].alias))
+            return &table[i];
+    return NULL;
+}
+
+/* One option as typed: its name, the value after `=` or NULL, and where the tables know it. */
+typedef struct typed_option {
+    const char *name;
+    size_t size;
+    const char *value;
+    const lop_option *own, *session, *call;
+} typed_option;
+
+static const lop_option *find_in_call(const cli *c, const char *method, const typed_option *typed)
+{
+    int count = 0;
+    const lop_option *table = c->command->call ? lop_options(c->command->call, &count) : NULL;
+    const lop_option *found = find_option(table, count, typed->name, typed->size);
+    if (found != NULL || method == NULL) return found;
+    table = lop_method_options(method, &count);
+    return find_option(table, count, typed->name, typed->size);
+}
+
+static void look_up(const cli *c, const char *method, typed_option *typed)
+{
+    int count = 0;
+    const lop_option *session = lop_options("session", &count);
+    typed->session = find_option(session, count, typed->name, typed->size);
+    typed->call = find_in_call(c, method, typed);
+    typed->own = typed->call ? NULL : find_option(cli_own_options, cli_own_option_count, typed->name, typed->size);
+}
+
+/* The method decides which options are known, so it is looked for before the options are read. */
+static const char *early_method(const cli *c)
+{
+    for (int i = 2; i < c->argc; i++) {
+        const char *a = c->argv[i];
+        if (strncmp(a, "--", 2) != 0) continue;
+        const size_t size = strcspn(a + 2, "=");
+        const bool named = same_name(a + 2, size, "method", 6) || same_name(a + 2, size, "prune-method", 12);
+        if (named && a[2 + size] == '=') return a + 3 + size;
+        if (named) return i + 1 < c->argc ? c->argv[i + 1] : NULL;
+    }
+    return NULL;
+}
+
+static lop_status option_value(cli *c, typed_option *typed, int *at)
+{
+    const lop_option *known = typed->call ? typed->call : typed->session ? typed->session : typed->own;
+    if (typed->value != NULL) return LOP_OK;
+    if (known != NULL && known->kind == LOP_OPTION_FLAG) {
+        typed->value = "on";
+        return LOP_OK;
+    }
+    if (*at + 1 < c->argc) {
+        typed->value = c->argv[++*at];
+        return LOP_OK;
+    }
+    if (known == NULL)
+        return cli_fail(c, LOP_E_ARGUMENT, "--%.*s is no option of lop %s; `lop %s --help` lists them",
+                        (int)typed->size, typed->name, c->command->name, c->command->name);
+    return cli_fail(c, LOP_E_ARGUMENT, "--%.*s needs a value: %s", (int)typed->size, typed->name, known->help);
+}
+
+/* An option that no table knows goes to the call, which names the nearest one it knows. */
+static lop_status sort_option(cli *c, const typed_option *typed, char *name)
+{
+    cli_arguments *a = &c->arguments;
+    if (typed->session) a->session[a->session_count++] = (lop_setting){typed->session->name, typed->value};
+    if (typed->own) a->own[a->own_count++] = (lop_setting){typed->own->name, typed->value};
+    if (typed->call) a->call[a->call_count++] = (lop_setting){typed->call->name, typed->value};
+    if (typed->own || typed->session || typed->call) return LOP_OK;
+    if (c->command->call == NULL)
+        return cli_fail(c, LOP_E_ARGUMENT, "--%.*s is no option of lop %s", (int)typed->size, typed->name,
+                        c->command->name);
+    name[typed->size] = '\0';
+    a->call[a->call_count++] = (lop_setting){name, typed->value};
+    return LOP_OK;
+}
+
+static lop_status read_option(cli *c, const char *method, int *at)
+{
+    char *text = c->argv[*at];
+    char *name = strcmp(text, "-h") == 0 ? "help" : text + 2;
+    const char *equals = strchr(name, '=');
+    typed_option typed = {.name = name, .size = strcspn(name, "="), .value = equals ? equals + 1 : NULL};
+    look_up(c, method, &typed);
+    CLI_TRY(option_value(c, &typed, at));
+    return sort_option(c, &typed, name);
+}
+
+lop_status cli_arguments_read(cli *c)
+{
+    cli_arguments *a = &c->arguments;
+    const char *method = early_method(c);
+    const size_t most = (size_t)c->argc + 1;
+    a->own = calloc(3 * most, sizeof *a->own); /* one array, three parts */
+    if (a->own == NULL) return cli_fail(c, LOP_E_MEMORY, "not enough host memory");
+    a->session = a->own + most;
+    a->call = a->session + most;
+    for (int i = 2; i < c->argc; i++) {
+        const char *text = c->argv[i];
+        if (strncmp(text, "--", 2) == 0 || strcmp(text, "-h") == 0) {
+            CLI_TRY(read_option(c, method, &i));
+        } else if (a->positional_count < CLI_POSITIONALS) {
+            a->positional[a->positional_count++] = text;
+        } else {
+            return cli_fail(c, LOP_E_ARGUMENT, "\"%s\" is one argument too many", text);
+        }
+    }
+    return LOP_OK;
+}
+
+void cli_arguments_close(cli_arguments *a)
+{
+    free(a->own);
+    *a = (cli_arguments){0};
+}
+
+const char *cli_own(const cli *c, const char *name)
+{
+    const char *value = NULL;
+    for (int i = 0; i < c->arguments.own_count; i++)
+        if (strcmp(c->arguments.own[i].name, name) == 0) value = c->arguments.own[i].value;
+    return value;
+}
+
+lop_status cli_model_path(cli *c, const char **out)
+{
+    *out = cli_own(c, "model");
+    if (*out == NULL && c->arguments.positional_count > 0) *out = c->arguments.positional[0];
+    if (*out == NULL) return cli_fail(c, LOP_E_ARGUMENT, "which model? usage: lop %s %s", c->command->name,
+                                      c->command->usage);
+    return LOP_OK;
+}
+
+lop_status cli_save_path(cli *c, const char **out)
+{
+    const char *other = cli_own(c, "save-model");
+    *out = cli_own(c, "save");
+    if (*out != NULL && other != NULL)
+        return cli_fail(c, LOP_E_ARGUMENT, "--save and --save-model are both given: give one; in the pruning scripts "
+                                           "--save is a folder for logs, here it is where the model goes");
+    if (*out == NULL) *out = other;
+    if (*out == NULL) return cli_fail(c, LOP_E_ARGUMENT, "where does the output go? give --save");
+    return LOP_OK;
+}
+
+lop_status cli_open_session(cli *c)
+{
+    CLI_TRY(lop_session_open(c->arguments.session, c->arguments.session_count, &c->session));
+    cli_watch(c);
+    return LOP_OK;
+}
+
+lop_status cli_open_model(cli *c)
+{
+    const char *path = NULL;
+    CLI_TRY(cli_model_path(c, &path));
+    CLI_TRY(cli_open_session(c));
+    return lop_model_open(c->session, path, &c->model);
+}
