@@ -67,8 +67,8 @@ static lop_status skip(gguf_cursor *c, lop_text key, gguf_type type, uint64_t co
         return LOP_FAIL(LOP_E_FORMAT, "%s: metadata %.*s nests arrays more than %d deep", c->path, shown(key),
                         key.at, DEPTH_MOST);
     for (uint64_t i = 0; i < count; i++) {
-        gguf_type element;
-        uint64_t inner;
+        gguf_type element = GGUF_U8;
+        uint64_t inner = 0;
         lop_text text;
         if (type == GGUF_TEXT) {
             LOP_TRY(lop_gguf_take_text(c, "a text in metadata", &text));
