@@ -57,6 +57,10 @@ lop_text lop_checkpoint_header(const lop_checkpoint *c, int32_t file);
 LOP_CHECKED lop_status lop_checkpoint_read(const lop_checkpoint *c, const lop_tensor *t, int64_t first, int64_t rows,
                                            lop_dtype as, void *out);
 
+/* Reads stored bytes [at, at + bytes) of a tensor, as they are in the file. Safe from several threads at once. */
+LOP_CHECKED lop_status lop_checkpoint_read_stored(const lop_checkpoint *c, const lop_tensor *t, uint64_t at,
+                                                  size_t bytes, void *out);
+
 /* The type a tensor's values are read as when nothing is lost: its own if F32, F16 or BF16, else F32. */
 lop_dtype lop_checkpoint_word(const lop_tensor *t);
 

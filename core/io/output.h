@@ -36,6 +36,10 @@ void lop_output_close(lop_output *o); /* without publishing: `.lop` stays */
 int32_t lop_output_done(const lop_output *o);
 const char *lop_output_done_line(const lop_output *o, int32_t index);
 
+/* True when everything is under its final name: after lop_output_publish, and after opening a run that was stopped while
+ * it published, which is finished then. Only reading is left to do; commit, add_file and publish do nothing more. */
+bool lop_output_published(const lop_output *o);
+
 /* The type a tensor is written in. */
 lop_dtype lop_output_dtype(const lop_output *o, const lop_tensor *t);
 
@@ -44,6 +48,12 @@ LOP_CHECKED lop_status lop_output_write(lop_output *o, const char *name, const v
 
 /* Reads back what an earlier run wrote: for recomputing activations on resume. */
 LOP_CHECKED lop_status lop_output_read(const lop_output *o, const char *name, lop_dtype as, void *values);
+
+/* False for a tensor that is left out: the second copy of a tied head, GGUF's rope_freqs.weight. */
+bool lop_output_holds(const lop_output *o, const lop_tensor *t);
+
+/* Copies one tensor of the source, if nobody has written it; LOP_E_ARGUMENT for one that is left out. */
+LOP_CHECKED lop_status lop_output_copy(lop_output *o, const lop_tensor *t);
 
 /* Copies the tensors nobody has written (embeddings, norms, head), converting in pieces. */
 LOP_CHECKED lop_status lop_output_copy_rest(lop_output *o);

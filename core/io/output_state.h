@@ -1,0 +1,49 @@
+/* output_state.h - a folder in the making as its parts see it. Internal to core/io/output*.c. */
+#ifndef LOP_CORE_IO_OUTPUT_STATE_H
+#define LOP_CORE_IO_OUTPUT_STATE_H
+
+#include "core/base/file.h"
+#include "core/io/journal.h"
+#include "core/io/output.h"
+#include "core/io/shards.h"
+
+#define LOP_WORK_FOLDER  ".lop"
+#define LOP_JOURNAL_NAME "journal.jsonl"
+#define LOP_LOCK_NAME    "lock"
+
+struct lop_output {
+    const lop_checkpoint *source;
+    char *folder, *work; /* DIR, DIR/.lop */
+    int lock;            /* handle of DIR/.lop/lock; -1: not held */
+    bool dtype_given;
+    lop_dtype dtype;
+    bool resumed;   /* the journal held a run */
+    bool published; /* everything is under its final name */
+    lop_shards shards;
+    lop_file *files; /* shards.files of them */
+    bool *dirty;     /* a file has data that was not synced */
+    bool *written;   /* a tensor has its values; shards.count of them */
+    bool *journaled; /* and the journal says so */
+    lop_journal journal;
+    lop_names others; /* files beside the shards, by the order they were added */
+};
+
+/* The folder and its lock (output_folder.c). Makes DIR and DIR/.lop, takes the lock, reads the journal, and decides
+ * between beginning and going on: *o has folder, work, lock, journal and resumed then. `fingerprint` and `layout` are
+ * held against a begun run. */
+LOP_CHECKED lop_status lop_output_claim(lop_output *o, const lop_output_plan *plan, const char *layout);
+
+/* Removes all of DIR/.lop, the journal last but for the lock; DIR too if `folder` and it is empty then. */
+LOP_CHECKED lop_status lop_output_clear(lop_output *o, bool folder);
+
+/* Does what the journal's last line says: removes and renames what is not yet, syncs, and removes DIR/.lop. May be
+ * called again after a crash at any point (output_publish.c). */
+LOP_CHECKED lop_status lop_output_finish(lop_output *o);
+
+/* Adds a name to o->others unless it is there; LOP_E_ARGUMENT for a name that is not free. */
+LOP_CHECKED lop_status lop_output_take_name(lop_output *o, const char *name);
+
+/* The number of a tensor of the source; LOP_E_ARGUMENT when it is not there or not written. */
+LOP_CHECKED lop_status lop_output_index(const lop_output *o, const char *name, int32_t *out);
+
+#endif

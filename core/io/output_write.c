@@ -1,0 +1,159 @@
+/* output_write.c - tensors into a folder in the making: written, read back, copied from the source, committed. */
+#include "core/base/memory.h"
+#include "core/io/output_state.h"
+
+#include <string.h>
+
+#define PIECE_BYTES ((uint64_t)8 << 20) /* of values held while a tensor is copied */
+
+static lop_status fail_published(const lop_output *o, const char *name)
+{
+    return LOP_FAIL(LOP_E_ARGUMENT, "%s cannot be written: %s is published", name, o->folder);
+}
+
+lop_status lop_output_write(lop_output *o, const char *name, const void *values, uint64_t bytes)
+{
+    int32_t index = 0;
+    LOP_TRY(lop_output_index(o, name, &index));
+    const lop_shard_tensor *w = &o->shards.tensor[index];
+    if (o->published) return fail_published(o, name);
+    if (bytes != w->bytes)
+        return LOP_FAIL(LOP_E_ARGUMENT, "%s has %llu bytes as %s, expected by the plan; got %llu", name,
+                        (unsigned long long)w->bytes, lop_dtype_name(w->dtype), (unsigned long long)bytes);
+    o->dirty[w->file] = true;
+    o->journaled[index] = false;
+    LOP_TRY(lop_file_write_at(&o->files[w->file], w->at, values, (size_t)bytes));
+    o->written[index] = true;
+    return LOP_OK;
+}
+
+lop_status lop_output_read(const lop_output *o, const char *name, lop_dtype as, void *values)
+{
+    int32_t index = 0;
+    LOP_TRY(lop_output_index(o, name, &index));
+    const lop_shard_tensor *w = &o->shards.tensor[index];
+    if (!o->written[index]) return LOP_FAIL(LOP_E_ARGUMENT, "%s is not written yet", name);
+    if (w->dtype == as) return lop_file_read_at(&o->files[w->file], w->at, values, (size_t)w->bytes);
+    if (!lop_dtype_is_float(w->dtype) || !lop_dtype_is_float(as) || lop_dtype_is_quantised(as))
+        return LOP_FAIL(LOP_E_ARGUMENT, "%s of type %s cannot be read as %s", name, lop_dtype_name(w->dtype),
+                        lop_dtype_name(as));
+    void *stored = NULL;
+    const uint64_t piece = w->bytes < PIECE_BYTES ? w->bytes : PIECE_BYTES;
+    const size_t word = lop_dtype_group_bytes(w->dtype), to = lop_dtype_group_bytes(as);
+    LOP_TRY(lop_alloc_aligned((size_t)piece, 64, &stored));
+    lop_status status = LOP_OK;
+    for (uint64_t at = 0; status == LOP_OK && at < w->bytes; at += piece) {
+        const uint64_t n = w->bytes - at < piece ? w->bytes - at : piece;
+        status = lop_file_read_at(&o->files[w->file], w->at + at, stored, (size_t)n);
+        if (status == LOP_OK)
+            lop_dtype_convert(w->dtype, stored, as, (char *)values + at / word * to, (size_t)(n / word));
+    }
+    lop_free(stored);
+    return status;
+}
+
+/* ---- what nobody wrote */
+
+/* A value that f16 cannot hold would become infinite without a word. */
+static lop_status check_range(const lop_tensor *t, const uint16_t *halves, uint64_t count, uint64_t first)
+{
+    uint16_t worst = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        const uint16_t size = halves[i] & 0x7fff;
+        worst = size > worst ? size : worst;
+    }
+    if (worst < 0x7c00) return LOP_OK;
+    uint64_t at = 0;
+    while ((halves[at] & 0x7fff) < 0x7c00) at++;
+    return LOP_FAIL(LOP_E_FORMAT,
+                    "%s: element %llu is no number or beyond what F16 holds; write BF16 or F32 (--dtype)",
+                    t->name, (unsigned long long)(first + at));
+}
+
+static lop_status copy_stored(lop_output *o, const lop_tensor *t, const lop_shard_tensor *w, void *piece)
+{
+    for (uint64_t at = 0; at < t->bytes; at += PIECE_BYTES) {
+        const uint64_t n = t->bytes - at < PIECE_BYTES ? t->bytes - at : PIECE_BYTES;
+        LOP_TRY(lop_checkpoint_read_stored(o->source, t, at, (size_t)n, piece));
+        LOP_TRY(lop_file_write_at(&o->files[w->file], w->at + at, piece, (size_t)n));
+    }
+    return LOP_OK;
+}
+
+/* As many rows at a time as fit into the piece; a vector's elements are its rows. */
+static lop_status copy_converted(lop_output *o, const lop_tensor *t, const lop_shard_tensor *w, void *piece)
+{
+    const int64_t rows = t->rank > 0 ? t->shape[0] : 1;
+    if (rows == 0 || w->bytes == 0) return LOP_OK;
+    const uint64_t row = w->bytes / (uint64_t)rows, word = lop_dtype_group_bytes(w->dtype);
+    uint64_t fit = PIECE_BYTES / row;
+    if (fit >= 256) fit -= fit % 256; /* whole groups of every quantised type, in a vector too */
+    const int64_t step = fit > 0 ? (int64_t)fit : 1;
+    for (int64_t first = 0; first < rows; first += step) {
+        const int64_t n = rows - first < step ? rows - first : step;
+        const uint64_t bytes = (uint64_t)n * row;
+        LOP_TRY(lop_checkpoint_read(o->source, t, first, n, w->dtype, piece));
+        if (w->dtype == LOP_DTYPE_F16)
+            LOP_TRY(check_range(t, piece, bytes / word, (uint64_t)first * row / word));
+        LOP_TRY(lop_file_write_at(&o->files[w->file], w->at + (uint64_t)first * row, piece, (size_t)bytes));
+    }
+    return LOP_OK;
+}
+
+static lop_status copy_tensor(lop_output *o, int32_t index)
+{
+    const lop_tensor *t = lop_checkpoint_at(o->source, index);
+    const lop_shard_tensor *w = &o->shards.tensor[index];
+    const uint64_t rows = t->rank > 0 && t->shape[0] > 0 ? (uint64_t)t->shape[0] : 1;
+    const uint64_t row = w->bytes / rows;
+    void *piece = NULL;
+    o->dirty[w->file] = true;
+    LOP_TRY(lop_alloc_aligned((size_t)(row > PIECE_BYTES ? row : PIECE_BYTES), 64, &piece));
+    const bool as_stored = w->dtype == t->dtype && t->rope_heads == 0;
+    const lop_status status = as_stored ? copy_stored(o, t, w, piece) : copy_converted(o, t, w, piece);
+    lop_free(piece);
+    if (status == LOP_OK) o->written[index] = true;
+    if (status != LOP_OK) lop_note("while copying %s", t->name);
+    return status;
+}
+
+lop_status lop_output_copy(lop_output *o, const lop_tensor *t)
+{
+    int32_t index = 0;
+    LOP_TRY(lop_output_index(o, t->name, &index));
+    return o->written[index] ? LOP_OK : copy_tensor(o, index);
+}
+
+lop_status lop_output_copy_rest(lop_output *o)
+{
+    for (int32_t i = 0; i < o->shards.count; i++)
+        if (o->shards.tensor[i].file >= 0 && !o->written[i]) LOP_TRY(copy_tensor(o, i));
+    return LOP_OK;
+}
+
+/* ---- units of work */
+
+static lop_status sync_dirty(lop_output *o)
+{
+    for (int32_t f = 0; f < o->shards.files; f++) {
+        if (!o->dirty[f]) continue;
+        LOP_TRY(lop_file_sync(&o->files[f]));
+        o->dirty[f] = false;
+    }
+    return LOP_OK;
+}
+
+lop_status lop_output_commit(lop_output *o, const char *line)
+{
+    if (o->published) return LOP_OK;
+    int32_t *fresh = NULL;
+    int32_t count = 0;
+    LOP_TRY(LOP_NEW(&fresh, o->shards.count));
+    for (int32_t i = 0; i < o->shards.count; i++)
+        if (o->written[i] && !o->journaled[i]) fresh[count++] = i;
+    lop_status status = sync_dirty(o);
+    if (status == LOP_OK) status = lop_journal_add(&o->journal, fresh, count, line);
+    for (int32_t i = 0; status == LOP_OK && i < count; i++) o->journaled[fresh[i]] = true;
+    lop_free(fresh);
+    return status;
+}

@@ -1,0 +1,255 @@
+/* synth.c - shapes, and the noise that fills them.
+ *
+ * Sources of the shapes: the config.json of SmolLM2-135M, Llama-3.2-1B, Llama-2-7b, Llama-2-13b, Meta-Llama-3-8B and
+ * Llama-2-70b. Their special tokens are replaced by those of the byte tokenizer. */
+#include "core/io/synth.h"
+
+#include "core/base/memory.h"
+#include "core/io/checkpoint_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DEVIATION        0.02 /* of a weight: transformers' initializer_range */
+#define TENSORS_OF_BLOCK 12
+
+#define LLAMA(blocks_, hidden_, ffn_, heads_, kv_, vocab_, positions_)                                       \
+    .family = "llama", .blocks = (blocks_), .hidden = (hidden_), .ffn = (ffn_), .heads = (heads_),           \
+    .kv_heads = (kv_), .head_dim = (hidden_) / (heads_), .vocab = (vocab_), .positions = (positions_),       \
+    .norm_eps = 1e-5, .activation = "silu", .bos = LOP_SYNTH_BOS, .eos = LOP_SYNTH_EOS
+
+static const lop_synth_shape shapes[] = {
+    {"smollm2-135m",
+     {LLAMA(30, 576, 1536, 9, 3, 49152, 8192), .tied = true, .dtype = LOP_DTYPE_BF16,
+      .rope = {.kind = LOP_ROPE_PLAIN, .theta = 1e5, .factor = 1.0}}},
+    {"llama-1b",
+     {LLAMA(16, 2048, 8192, 32, 8, 128256, 131072), .tied = true, .dtype = LOP_DTYPE_BF16,
+      .rope = {.kind = LOP_ROPE_LLAMA3,
+               .theta = 5e5,
+               .factor = 32.0,
+               .low_freq_factor = 1.0,
+               .high_freq_factor = 4.0,
+               .original_positions = 8192}}},
+    {"llama-7b",
+     {LLAMA(32, 4096, 11008, 32, 32, 32000, 4096), .dtype = LOP_DTYPE_F16,
+      .rope = {.kind = LOP_ROPE_PLAIN, .theta = 1e4, .factor = 1.0}}},
+    {"llama-13b",
+     {LLAMA(40, 5120, 13824, 40, 40, 32000, 4096), .dtype = LOP_DTYPE_F16,
+      .rope = {.kind = LOP_ROPE_PLAIN, .theta = 1e4, .factor = 1.0}}},
+    {"llama-8b",
+     {LLAMA(32, 4096, 14336, 32, 8, 128256, 8192), .dtype = LOP_DTYPE_BF16,
+      .rope = {.kind = LOP_ROPE_PLAIN, .theta = 5e5, .factor = 1.0}}},
+    {"llama-70b",
+     {LLAMA(80, 8192, 28672, 64, 8, 32000, 4096), .dtype = LOP_DTYPE_F16,
+      .rope = {.kind = LOP_ROPE_PLAIN, .theta = 1e4, .factor = 1.0}}},
+};
+
+#define KNOWN "smollm2-135m, llama-1b, llama-7b, llama-13b, llama-8b and llama-70b"
+
+int lop_synth_count(void)
+{
+    return (int)(sizeof shapes / sizeof shapes[0]);
+}
+
+const lop_synth_shape *lop_synth_at(int index)
+{
+    return &shapes[index];
+}
+
+lop_status lop_synth_find(const char *name, const lop_synth_shape **out)
+{
+    for (int i = 0; i < lop_synth_count(); i++) {
+        *out = &shapes[i];
+        if (strcmp(shapes[i].name, name) == 0) return LOP_OK;
+    }
+    *out = NULL;
+    if (strncmp(name, "opt-", 4) == 0)
+        return LOP_FAIL(LOP_E_UNSUPPORTED, "shapes of the opt family are not made yet; there are " KNOWN);
+    return LOP_FAIL(LOP_E_ARGUMENT, "shape \"%.40s\" is not known; there are " KNOWN, name);
+}
+
+/* ---- the table of tensors */
+
+static lop_status add_tensor(lop_checkpoint *c, const char *name, int64_t rows, int64_t cols)
+{
+    lop_tensor *t = &c->at[c->count];
+    LOP_TRY(lop_strdup(name, &c->made_names[c->count]));
+    *t = (lop_tensor){.name = c->made_names[c->count], .dtype = c->config.dtype, .rank = rows ? 2 : 1};
+    t->shape[0] = rows ? rows : cols;
+    t->shape[1] = rows ? cols : 0;
+    t->bytes = lop_dtype_bytes(t->dtype, (uint64_t)(rows ? rows : 1) * (uint64_t)cols);
+    c->count++;
+    return LOP_OK;
+}
+
+static lop_status add_of_block(lop_checkpoint *c, int32_t block, const char *part, int64_t rows, int64_t cols)
+{
+    char name[128];
+    (void)snprintf(name, sizeof name, "model.layers.%d.%s", block, part);
+    return add_tensor(c, name, rows, cols);
+}
+
+/* C hidden, F feed-forward, Q and K the widths of queries and of keys and values. */
+static lop_status add_block(lop_checkpoint *c, int32_t block)
+{
+    const lop_config *k = &c->config;
+    const int64_t C = k->hidden, F = k->ffn, Q = (int64_t)k->heads * k->head_dim,
+                  K = (int64_t)k->kv_heads * k->head_dim;
+    LOP_TRY(add_of_block(c, block, "input_layernorm.weight", 0, C));
+    LOP_TRY(add_of_block(c, block, "mlp.down_proj.weight", C, F));
+    LOP_TRY(add_of_block(c, block, "mlp.gate_proj.weight", F, C));
+    LOP_TRY(add_of_block(c, block, "mlp.up_proj.weight", F, C));
+    LOP_TRY(add_of_block(c, block, "post_attention_layernorm.weight", 0, C));
+    LOP_TRY(add_of_block(c, block, "self_attn.k_proj.weight", K, C));
+    LOP_TRY(add_of_block(c, block, "self_attn.o_proj.weight", C, Q));
+    LOP_TRY(add_of_block(c, block, "self_attn.q_proj.weight", Q, C));
+    LOP_TRY(add_of_block(c, block, "self_attn.v_proj.weight", K, C));
+    if (!k->qkv_bias) return LOP_OK;
+    LOP_TRY(add_of_block(c, block, "self_attn.k_proj.bias", 0, K));
+    LOP_TRY(add_of_block(c, block, "self_attn.q_proj.bias", 0, Q));
+    return add_of_block(c, block, "self_attn.v_proj.bias", 0, K);
+}
+
+static lop_status add_all(lop_checkpoint *c)
+{
+    const lop_config *k = &c->config;
+    const size_t most = (size_t)k->blocks * TENSORS_OF_BLOCK + 3;
+    LOP_TRY(LOP_NEW(&c->at, most));
+    LOP_TRY(LOP_NEW(&c->made_names, most));
+    LOP_TRY(add_tensor(c, "model.embed_tokens.weight", k->vocab, k->hidden));
+    for (int32_t b = 0; b < k->blocks; b++) LOP_TRY(add_block(c, b));
+    LOP_TRY(add_tensor(c, "model.norm.weight", 0, k->hidden));
+    return k->tied ? LOP_OK : add_tensor(c, "lm_head.weight", k->vocab, k->hidden);
+}
+
+lop_status lop_synth_open(const lop_config *config, lop_dtype dtype, uint64_t seed, lop_checkpoint **out)
+{
+    *out = NULL;
+    LOP_TRY(lop_config_check(config));
+    if (strcmp(config->family, "opt") == 0 || config->o_bias || config->mlp_bias)
+        return LOP_FAIL(LOP_E_UNSUPPORTED,
+                        "models of the opt family, or with biases behind attention, are not made yet");
+    if (!lop_dtype_is_float(dtype) || lop_dtype_is_quantised(dtype))
+        return LOP_FAIL(LOP_E_ARGUMENT, "a synthetic model is F32, F16 or BF16, not %s",
+                        lop_dtype_name(dtype));
+    lop_checkpoint *c = NULL;
+    lop_status status = LOP_OK;
+    LOP_TRY_DONE(LOP_NEW(&c, 1));
+    c->made = true;
+    c->seed = seed;
+    c->config = *config;
+    c->config.dtype = dtype;
+    LOP_TRY_DONE(lop_strdup("(synthetic)", &c->path));
+    LOP_TRY_DONE(add_all(c));
+    LOP_TRY_DONE(lop_checkpoint_sort_names(c));
+    *out = c;
+    c = NULL;
+done:
+    lop_checkpoint_close(c);
+    return status;
+}
+
+/* ---- the values */
+
+/* Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014: the mixing of SplitMix64. */
+static inline uint64_t mix(uint64_t x)
+{
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+/* FNV-1a, so that a tensor's values do not depend on its place in the table. */
+static uint64_t name_key(uint64_t seed, const char *name)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (; *name; name++) h = (h ^ (unsigned char)*name) * 0x100000001b3u;
+    return mix(h ^ mix(seed + 0x9e3779b97f4a7c15u));
+}
+
+/* The sum of four uniform 16-bit numbers is close to normal: mean 2 (2^16 - 1), variance 4 (2^32 - 1) / 12. */
+static void normals(uint64_t key, uint64_t first, float *out, size_t count)
+{
+    const float scale = (float)(DEVIATION / 37837.227); /* sqrt of that variance */
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t r = mix(key + (first + i) * 0x9e3779b97f4a7c15u);
+        const int32_t sum = (int32_t)(r & 0xffff) + (int32_t)(r >> 16 & 0xffff) +
+                            (int32_t)(r >> 32 & 0xffff) + (int32_t)(r >> 48);
+        out[i] = scale * (float)(sum - 131070);
+    }
+}
+
+static void constants(float value, float *out, size_t count)
+{
+    for (size_t i = 0; i < count; i++) out[i] = value;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+lop_status lop_synth_fill(uint64_t seed, const lop_tensor *t, uint64_t at, size_t bytes, void *out)
+{
+    float piece[2048];
+    const size_t word = lop_dtype_group_bytes(t->dtype), room = sizeof piece / sizeof piece[0];
+    const uint64_t key = name_key(seed, t->name);
+    if (at % word != 0 || bytes % word != 0)
+        return LOP_FAIL(LOP_E_ARGUMENT, "%s: bytes %llu to %llu cut an element", t->name,
+                        (unsigned long long)at, (unsigned long long)(at + bytes));
+    const bool is_norm = ends_with(t->name, "norm.weight"), is_bias = ends_with(t->name, ".bias");
+    for (size_t done = 0; done < bytes / word;) {
+        const size_t left = bytes / word - done, n = left < room ? left : room;
+        if (is_norm || is_bias)
+            constants(is_norm ? 1.0f : 0.0f, piece, n);
+        else
+            normals(key, at / word + done, piece, n);
+        lop_dtype_convert(LOP_DTYPE_F32, piece, t->dtype, (char *)out + done * word, n);
+        done += n;
+    }
+    return LOP_OK;
+}
+
+/* ---- the tokenizer */
+
+/* How byte-level vocabularies spell a byte: printable ones of Latin-1 as themselves, the others from U+0100 on. Source:
+ * bytes_to_unicode in GPT-2's encoder.py. */
+static size_t spell_byte(int byte, int *spare, char out[3])
+{
+    const bool plain = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+    const int code = plain ? byte : 0x100 + (*spare)++;
+    if (code < 0x80) {
+        out[0] = (char)code;
+        return 1;
+    }
+    out[0] = (char)(0xc0 | code >> 6);
+    out[1] = (char)(0x80 | (code & 0x3f));
+    return 2;
+}
+
+lop_status lop_synth_tokenizer(lop_tokenizer **out)
+{
+    char spelled[256][3];
+    lop_text tokens[258];
+    int32_t types[258];
+    int spare = 0;
+    for (int b = 0; b < 256; b++) {
+        tokens[b] = (lop_text){spelled[b], spell_byte(b, &spare, spelled[b])};
+        types[b] = 1;
+    }
+    tokens[LOP_SYNTH_BOS] = lop_text_of("<|begin_of_text|>");
+    tokens[LOP_SYNTH_EOS] = lop_text_of("<|end_of_text|>");
+    types[LOP_SYNTH_BOS] = types[LOP_SYNTH_EOS] = 3;
+    const lop_tokenizer_spec spec = {.model = lop_text_of("gpt2"),
+                                     .pre = lop_text_of("gpt-2"),
+                                     .tokens = tokens,
+                                     .types = types,
+                                     .count = 258,
+                                     .bos = LOP_SYNTH_BOS,
+                                     .eos = LOP_SYNTH_EOS,
+                                     .unknown = -1,
+                                     .pad = -1,
+                                     .add_bos = true};
+    return lop_tokenizer_open_spec(&spec, out);
+}
