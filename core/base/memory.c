@@ -27,6 +27,11 @@ static lop_status fail_bytes(size_t count, size_t size)
     return LOP_FAIL(LOP_E_MEMORY, "not enough host memory for %zu x %zu bytes", count, size);
 }
 
+static int overflows(size_t count, size_t size)
+{
+    return size != 0 && count > SIZE_MAX / size;
+}
+
 /* Every out parameter here is a pointer to some object pointer; memcpy stores it without assuming which. */
 static void give(void *out, void *pointer)
 {
@@ -36,7 +41,7 @@ static void give(void *out, void *pointer)
 lop_status lop_alloc(size_t count, size_t size, void *out)
 {
     give(out, NULL);
-    if (fault_due()) return fail_bytes(count, size);
+    if (fault_due() || overflows(count, size)) return fail_bytes(count, size);
     void *pointer = calloc(count ? count : 1, size ? size : 1);
     if (pointer == NULL) return fail_bytes(count, size);
     give(out, pointer);
@@ -55,7 +60,7 @@ lop_status lop_alloc_aligned(size_t bytes, size_t align, void *out)
 
 lop_status lop_realloc(size_t count, size_t size, void *pointer)
 {
-    if (fault_due() || (size != 0 && count > SIZE_MAX / size)) return fail_bytes(count, size);
+    if (fault_due() || overflows(count, size)) return fail_bytes(count, size);
     void *old;
     memcpy(&old, pointer, sizeof old);
     const size_t bytes = count * size;

@@ -93,9 +93,9 @@ static double decimal(const char *text, char **end)
     const char *digits = text + (text[0] == '-');
     const bool starts = (digits[0] >= '0' && digits[0] <= '9') || digits[0] == '.';
     const bool hexadecimal = digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X');
-    if (!starts || hexadecimal) return NAN;
+    if (!starts || hexadecimal) return 0;
     const locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (c_locale == (locale_t)0) return NAN;
+    if (c_locale == (locale_t)0) return 0;
     const double value = strtod_l(text, end, c_locale);
     freelocale(c_locale);
     return value;
