@@ -1,0 +1,93 @@
+/* cases_product.c - products: d = (rows of C, columns of C, inner size, matrices of a batch). */
+#include "tests/harness/cases.h"
+
+#include <string.h>
+
+static const int32_t product_table[][CASE_DIMS] = {
+    {0, 5, 7, 1},       {1, 1, 1, 1},    {2, 3, 1, 1},      {1, 127, 128, 1},  {127, 2, 129, 1},
+    {129, 128, 127, 1}, {3, 1000, 3, 1}, {257, 5, 1000, 1}, {5, 3, 4097, 1},   {17, 19, 23, 3},
+    {64, 16, 64, 4},    {64, 64, 16, 2}, {31, 997, 8, 1},   {300, 129, 64, 1},
+};
+
+static const case_shapes products = {product_table, sizeof product_table / sizeof product_table[0]};
+
+static double product_flops(const case_at *at)
+{
+    return 2.0 * at->d[0] * at->d[1] * at->d[2] * at->d[3];
+}
+
+/* The variants of gemm: transposed operands, factors, C in f32. */
+static const struct {
+    bool ta, tb, wide_c;
+    float alpha, beta;
+} gemm_variants[] = {
+    {false, false, true, 1.0f, 0.0f}, {false, true, true, 1.0f, 0.0f},   {true, false, true, 1.0f, 1.0f},
+    {true, true, true, -0.5f, 2.0f},  {false, true, false, 0.25f, 0.0f}, {false, false, false, 1.0f, 1.0f},
+};
+
+static int gemm_mats(const case_at *at, case_mat *m)
+{
+    const int32_t rows = at->d[0], cols = at->d[1], inner = at->d[2], count = at->d[3];
+    const bool ta = gemm_variants[at->variant].ta, tb = gemm_variants[at->variant].tb;
+    const bool wide_c = gemm_variants[at->variant].wide_c && at->word != LOP_F64;
+    if (wide_c == false && at->word == LOP_F32) return 0; /* the same as the variants before */
+    m[0] = (case_mat){count * (ta ? inner : rows), ta ? rows : inner, at->word, CASE_IN, FILL_KIND, 0, 0, 0};
+    m[1] = (case_mat){count * (tb ? cols : inner), tb ? inner : cols, at->word, CASE_IN, FILL_KIND, 0, 0, 0};
+    m[2] = (case_mat){count * rows, cols, wide_c ? LOP_F32 : at->word, CASE_INOUT, FILL_KIND, 0, 0, 0};
+    if (gemm_variants[at->variant].beta == 0.0f) m[2].fill = FILL_NAN;
+    return 3;
+}
+
+static lop_status gemm_call(lop_queue *q, const case_at *at, const lop_mat *m)
+{
+    const int32_t count = at->d[3];
+    lop_gemm_args g = {.a = m[0], .b = m[1], .c = m[2], .math = LOP_MATH_F32, .count = count};
+    g.ta = gemm_variants[at->variant].ta, g.tb = gemm_variants[at->variant].tb;
+    g.alpha = gemm_variants[at->variant].alpha, g.beta = gemm_variants[at->variant].beta;
+    g.a.rows /= count, g.b.rows /= count, g.c.rows /= count;
+    g.step_a = (int64_t)g.a.rows * g.a.ld, g.step_b = (int64_t)g.b.rows * g.b.ld;
+    g.step_c = (int64_t)g.c.rows * g.c.ld;
+    return lop_gemm(q, &g);
+}
+
+static void gemm_reference(const case_at *at, ref_mat *m)
+{
+    const ref_product p = {gemm_variants[at->variant].ta, gemm_variants[at->variant].tb,
+                           (double)gemm_variants[at->variant].alpha, (double)gemm_variants[at->variant].beta,
+                           at->d[3]};
+    ref_gemm(&p, &m[0], &m[1], &m[2]);
+    if (at->word != LOP_F64) return;
+    for (int64_t i = 0; i < (int64_t)m[2].rows * m[2].cols; i++)
+        m[2].magnitude[i] *= 0x1p-29; /* eps of f64 */
+}
+
+/* y = x w^T: variants are bias or none, y in the word or in f32. */
+static int linear_mats(const case_at *at, case_mat *m)
+{
+    const lop_type y = at->variant & 2 ? LOP_F32 : at->word;
+    if (at->d[3] != 1 || (at->variant & 2 && at->word == LOP_F32)) return 0;
+    m[0] = (case_mat){at->d[0], at->d[2], at->word, CASE_IN, FILL_KIND, 0, 0, 0};
+    m[1] = (case_mat){at->d[1], at->d[2], at->word, CASE_IN, FILL_KIND, 0, 0, 0};
+    m[2] = (case_mat){1, at->d[1], LOP_F32, at->variant & 1 ? CASE_IN : CASE_ABSENT, FILL_KIND, 0, 0, 0};
+    m[3] = (case_mat){at->d[0], at->d[1], y, CASE_OUT, FILL_KIND, 0, 0, 0};
+    return 4;
+}
+
+static lop_status linear_call(lop_queue *q, const case_at *at, const lop_mat *m)
+{
+    (void)at;
+    return lop_linear(q, m[0], m[1], m[2], m[3]);
+}
+
+static void linear_reference(const case_at *at, ref_mat *m)
+{
+    ref_linear_op(&m[0], &m[1], at->variant & 1 ? &m[2] : NULL, &m[3]);
+}
+
+static const op_case table[] = {
+    {"gemm", WORDS_ALL | 1u << LOP_F64, KINDS_ALL, 6, true, &products, gemm_mats, gemm_call, gemm_reference,
+     product_flops},
+    {"linear", WORDS_ALL, KINDS_ALL, 4, true, &products, linear_mats, linear_call, linear_reference,
+     product_flops},
+};
+const case_list cases_product = {table, sizeof table / sizeof table[0]};

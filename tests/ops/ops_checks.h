@@ -1,0 +1,10 @@
+/* ops_checks.h - what test_ops runs beside the table. */
+#ifndef LOP_TESTS_OPS_OPS_CHECKS_H
+#define LOP_TESTS_OPS_OPS_CHECKS_H
+
+/* *state is the harness. */
+void product_property(void **state); /* large products against vectors, as BLIS tests them */
+void refusals(void **state);         /* arguments out of range that the table cannot spoil */
+void kernels_covered(void **state);  /* every kernel of list.h ran in every word; last of all */
+
+#endif

@@ -1,0 +1,66 @@
+/* refusals.c - arguments out of their ranges: what a spoiled shape does not try. Nothing may be queued. */
+#include "tests/harness/harness.h"
+#include "tests/ops/ops_checks.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* A view that lies in a buffer of 64 KB on the device. */
+static lop_mat mat(lop_buf *buf, int32_t at_rows, int32_t rows, int32_t cols, lop_type type)
+{
+    return lop_mat_of(buf, (int64_t)at_rows * 1024 / (int64_t)lop_type_bytes(type), rows, cols, type);
+}
+
+#define REFUSED(call)                                                                                        \
+    do {                                                                                                     \
+        const int64_t queued = h->counter.queued;                                                            \
+        const lop_status status = (call);                                                                    \
+        if (status != LOP_E_ARGUMENT) fail_msg("%s gave %s", #call, lop_status_name(status));                \
+        if (h->counter.queued != queued) fail_msg("%s queued work", #call);                                  \
+        if (strlen(lop_error()) < 10) fail_msg("%s says \"%s\"", #call, lop_error());                        \
+    } while (0)
+
+void refusals(void **state)
+{
+    harness *h = *state;
+    lop_queue *q = &h->queue;
+    lop_buf buf;
+    if (lop_buf_open(&h->device, LOP_ON_DEVICE, 65536, &buf) != LOP_OK) fail_msg("%s", lop_error());
+    const lop_mat score = mat(&buf, 0, 4, 8, LOP_F32), bits = mat(&buf, 1, 4, 1, LOP_U8);
+    const lop_mat x = mat(&buf, 2, 4, 8, LOP_F32), y = mat(&buf, 3, 4, 8, LOP_F32), none = LOP_NONE;
+    const lop_mat scratch = mat(&buf, 4, 1, lop_keep_all_scratch(4), LOP_U32);
+    const lop_mat table = mat(&buf, 40, 8, 8, LOP_F32), gain = mat(&buf, 42, 1, 8, LOP_F32);
+    lop_mat past = x;
+    past.at = 65536 / 4 - 8; /* the first row alone lies in the buffer */
+    lop_mat narrow = x;
+    narrow.ld = 7;
+    /* Selections. */
+    REFUSED(lop_keep_all(q, score, -1, false, scratch, bits));
+    REFUSED(lop_keep_all(q, score, 33, false, scratch, bits));
+    REFUSED(lop_keep_all(q, score, 32, true, scratch, bits));
+    REFUSED(lop_keep_n_of_m(q, score, 0, 4, bits));
+    REFUSED(lop_keep_n_of_m(q, score, 5, 4, bits));
+    REFUSED(lop_keep_n_of_m(q, score, 1, 3, bits));
+    REFUSED(lop_keep_n_of_m(q, score, 1, 128, bits));
+    /* Rows. */
+    REFUSED(lop_rope(q, x, 3, table, 4));
+    REFUSED(lop_rope(q, x, 8, table, 3));
+    REFUSED(lop_rope(q, x, 8, table, 9));
+    REFUSED(lop_rope(q, x, 0, table, 4));
+    REFUSED(lop_softmax_causal(q, x, &(lop_softmax_args){3, 0, 0, 0, 1.0f}));
+    REFUSED(lop_softmax_causal(q, x, &(lop_softmax_args){0, 0, 0, 0, 1.0f}));
+    REFUSED(lop_gate(q, (lop_gate_kind)17, x, none, y));
+    /* Views that are none. */
+    REFUSED(lop_cast(q, none, y));
+    REFUSED(lop_cast(q, x, none));
+    REFUSED(lop_cast(q, past, y));
+    REFUSED(lop_cast(q, narrow, y));
+    REFUSED(lop_rmsnorm(q, x, gain, 1e-5f, x));
+    REFUSED(lop_gemm(q, &(lop_gemm_args){.a = x, .b = table, .c = y, .alpha = 1.0f, .count = -1}));
+    lop_buf_close(&buf);
+}

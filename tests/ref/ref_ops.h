@@ -1,0 +1,86 @@
+/* ref_ops.h - the operations of core/device/ops.h in double precision: plain loops, one function per operation, no
+ * kernels and nothing of the library's but the standard types.
+ *
+ * An output carries, beside each value, the sum of the magnitudes of the terms it was made of, and how many terms there
+ * were. With f32 arithmetic a correct implementation lies within 4 eps (1 + sqrt(terms)) magnitude of the value, eps =
+ * 2^-24: rounding errors of n terms add up like a random walk, and the factor is left for the few operations around the
+ * sum. Where a function of a sum is taken, its magnitude is what a relative error of the sum becomes through it.
+ * terms 0 says that the value is to be met bit for bit. */
+#ifndef LOP_TESTS_REF_OPS_H
+#define LOP_TESTS_REF_OPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct ref_mat { /* packed, row-major; rows and cols as in the call that it belongs to */
+    int32_t rows, cols;
+    double *at;
+    double *magnitude; /* of outputs: as many as values */
+    double terms;      /* of outputs */
+} ref_mat;
+
+/* Storage words: how many bits of significand, the least exponent of a normal number, the largest finite value. */
+typedef struct ref_word {
+    int bits, least;
+    double largest;
+} ref_word;
+extern const ref_word ref_f32, ref_f16, ref_bf16;
+
+/* x rounded to the word, to nearest even; NaN stays NaN, what is too large becomes infinite. */
+double ref_word_round(const ref_word *word, double x);
+
+/* Half the distance of neighbours of the word around |x|. */
+double ref_word_half_ulp(const ref_word *word, double x);
+
+/* ------------------------------------------------------------------------------------------------ products */
+
+/* c = alpha op(a) op(b) + beta c for each of `count` triples that lie below one another: a is (count * rows, cols). */
+typedef struct ref_product {
+    bool ta, tb;
+    double alpha, beta;
+    int32_t count;
+} ref_product;
+void ref_gemm(const ref_product *p, const ref_mat *a, const ref_mat *b, ref_mat *c);
+void ref_linear_op(const ref_mat *x, const ref_mat *w, const ref_mat *bias,
+                   ref_mat *y); /* bias may be NULL */
+
+/* ------------------------------------------------------------------------------------------------ elementwise */
+
+void ref_cast(const ref_word *word, const ref_mat *from, ref_mat *to);
+void ref_axpby(double a, const ref_mat *x, double b, ref_mat *y);
+void ref_add_bias(ref_mat *x, const ref_mat *bias);
+void ref_gather_rows(const ref_mat *from, const ref_mat *index, ref_mat *to);
+
+/* ------------------------------------------------------------------------------------------------ rows */
+
+typedef enum ref_gate_kind { REF_SILU, REF_GELU, REF_GELU_TANH, REF_RELU } ref_gate_kind;
+typedef struct ref_softmax {
+    int32_t queries, first_query, first_key, window;
+    double scale;
+} ref_softmax;
+void ref_rmsnorm(const ref_mat *x, const ref_mat *gain, double eps, ref_mat *y);
+void ref_rope_op(ref_mat *x, int32_t head_dim, const ref_mat *table, int32_t tokens);
+void ref_softmax_causal(ref_mat *s, const ref_softmax *how);
+void ref_gate(ref_gate_kind kind, const ref_mat *gate, const ref_mat *up, ref_mat *y); /* up may be NULL */
+void ref_cross_entropy(const ref_mat *logits, const ref_mat *target, ref_mat *nll);
+void ref_argmax_rows(const ref_mat *x, ref_mat *best);
+
+/* ------------------------------------------------------------------------------------------------ reductions */
+
+void ref_colsum_sq(const ref_mat *x, ref_mat *sum);
+void ref_sq_error(const ref_mat *a, const ref_mat *b, ref_mat *out);
+void ref_count_zero(const ref_mat *x, ref_mat *count);
+void ref_count_not_finite(const ref_mat *x, ref_mat *count);
+
+/* ------------------------------------------------------------------------------------------------ selection */
+
+/* Keep bits are matrices of bytes, (R, ceil(C / 8)). */
+void ref_score_scaled(const ref_mat *w, const ref_mat *stat, ref_mat *score); /* stat may be NULL */
+void ref_keep_rows(const ref_mat *score, const ref_mat *drop, ref_mat *keep);
+void ref_rank_value_rows(const ref_mat *score, const ref_mat *rank, ref_mat *value);
+void ref_keep_all(const ref_mat *score, int64_t drop, bool ties, ref_mat *keep);
+void ref_keep_n_of_m(const ref_mat *score, int32_t n, int32_t m, ref_mat *keep);
+void ref_rank_rows(const ref_mat *score, ref_mat *order);
+void ref_zero_dropped(const ref_mat *keep, ref_mat *w);
+
+#endif
