@@ -1,0 +1,171 @@
+/* test_model_failure.c - memory that runs out at the n-th request, for every n until there is enough: the right code,
+ * nothing kept. And perplexity's own refusals. */
+#include "core/base/memory.h"
+#include "core/eval/generate.h"
+#include "core/eval/perplexity.h"
+#include "tests/model/groups.h"
+#include "tests/model/made_model.h"
+#include "tests/model/rig.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { RUNGS_MOST = 2000 };
+
+/* Opens or runs what a ladder climbs, and closes it again when that went well. */
+typedef lop_status climb_fn(rig *r);
+
+static lop_status climb_net(rig *r)
+{
+    lop_net net;
+    LOP_TRY(lop_net_open(r->file, &net));
+    lop_net_close(&net);
+    return LOP_OK;
+}
+
+static lop_status climb_forward(rig *r)
+{
+    lop_forward *f = NULL;
+    LOP_TRY(lop_forward_open(&r->net, &r->device, lop_walk_word(&r->device, &r->net), 2, 40, &f));
+    lop_forward_close(f);
+    return LOP_OK;
+}
+
+static lop_status climb_cache(rig *r)
+{
+    lop_cache *c = NULL;
+    LOP_TRY(lop_cache_open(&r->net, &r->device, LOP_F32, 40, &c));
+    lop_cache_close(c);
+    return LOP_OK;
+}
+
+static lop_status climb_reader(rig *r)
+{
+    lop_reader *reader = NULL;
+    LOP_TRY(lop_reader_open(&r->net, &r->device, NULL, 0, 2, &reader));
+    lop_reader_close(reader);
+    return LOP_OK;
+}
+
+static lop_status climb_perplexity(rig *r)
+{
+    static const int32_t ids[32] = {1, 2, 3};
+    const lop_perplexity_args args = {.ids = ids, .windows = 2, .seqlen = 16, .forward_batch = 1};
+    lop_perplexity out;
+    return lop_perplexity_measure(&r->device, &r->net, &args, NULL, &out);
+}
+
+static lop_status climb_generation(rig *r)
+{
+    lop_ids ids = {0};
+    const int32_t id = 3;
+    lop_status status = lop_ids_add(&ids, &id, 1);
+    if (status == LOP_OK) status = lop_generate_greedy(&r->device, &r->net, 2, NULL, &ids);
+    lop_ids_close(&ids);
+    return status;
+}
+
+static void climb(rig *r, climb_fn *fn, void (*fail_at)(int64_t), lop_status also)
+{
+    const size_t device = lop_buf_used(LOP_ON_DEVICE).now, host = lop_buf_used(LOP_ON_HOST).now;
+    for (int64_t rung = 1; rung < RUNGS_MOST; rung++) {
+        fail_at(rung);
+        const lop_status status = fn(r);
+        fail_at(0);
+        assert_int_equal(lop_buf_used(LOP_ON_DEVICE).now, device);
+        assert_int_equal(lop_buf_used(LOP_ON_HOST).now, host);
+        if (status == LOP_OK) return;
+        if (status != LOP_E_MEMORY && status != also) fail_msg("rung %lld: %s", (long long)rung, lop_error());
+    }
+    fail_msg("no rung was enough");
+}
+
+static void ladders(void **state)
+{
+    (void)state;
+    static climb_fn *const fns[] = {climb_net,    climb_forward,    climb_cache,
+                                    climb_reader, climb_perplexity, climb_generation};
+    const made_model m = made_model_open((made_shape){0});
+    rig r;
+    rig_open(&r, m.folder);
+    for (size_t i = 0; i < sizeof fns / sizeof fns[0]; i++) {
+        climb(&r, fns[i], lop_alloc_fail_at, LOP_E_MEMORY);
+        climb(&r, fns[i], lop_buf_fail_at, LOP_E_DEVICE_MEMORY);
+    }
+    rig_close(&r);
+    made_model_close(&m);
+}
+
+/* lop_forward_bytes is what lop_forward_open takes, and calls take no more. */
+static void measured(void **state)
+{
+    (void)state;
+    const made_model m = made_model_open((made_shape){.hidden = 256, .ffn = 512});
+    rig r;
+    lop_forward *f = NULL;
+    rig_open(&r, m.folder);
+    const size_t before = lop_buf_used(LOP_ON_DEVICE).now;
+    ok(lop_forward_open(&r.net, &r.device, LOP_F32, 3, 300, &f));
+    const size_t held = lop_buf_used(LOP_ON_DEVICE).now - before,
+                 told = lop_forward_bytes(&r.net, LOP_F32, 3, 300);
+    if (held < told || held > told + 65536) fail_msg("%zu bytes held, %zu told", held, told);
+    lop_forward_close(f);
+    fails(lop_forward_open(&r.net, &r.device, LOP_F32, 70000, 70000, &f), LOP_E_ARGUMENT, "70000");
+    rig_close(&r);
+    made_model_close(&m);
+}
+
+static void perplexity_refused(void **state)
+{
+    (void)state;
+    const made_model m = made_model_open((made_shape){0});
+    static const int32_t ids[4] = {1, 2, 300, 4};
+    rig r;
+    lop_perplexity out;
+    rig_open(&r, m.folder);
+    lop_perplexity_args args = {.ids = ids, .windows = 4, .seqlen = 1, .forward_batch = 1};
+    fails(lop_perplexity_measure(&r.device, &r.net, &args, NULL, &out), LOP_E_ARGUMENT, "two tokens");
+    args = (lop_perplexity_args){.ids = ids, .windows = 1, .seqlen = 4, .forward_batch = 1};
+    fails(lop_perplexity_measure(&r.device, &r.net, &args, NULL, &out), LOP_E_FORMAT, "300");
+    lop_log log = {.stop = true};
+    const int32_t good[4] = {1, 2, 3, 4};
+    args.ids = good;
+    fails(lop_perplexity_measure(&r.device, &r.net, &args, &log, &out), LOP_E_STOPPED, "");
+    rig_close(&r);
+    made_model_close(&m);
+}
+
+/* Activations beyond f32 name the block that they came out of. */
+static void overflow(void **state)
+{
+    (void)state;
+    const made_model m = made_model_open((made_shape){0});
+    rig r;
+    lop_arena *arena = NULL;
+    lop_mat x;
+    float values[64] = {0};
+    rig_open(&r, m.folder);
+    ok(lop_arena_open(&r.device, LOP_ON_DEVICE, 0, &arena));
+    ok(lop_arena_mat(arena, 1, 64, LOP_F32, &x));
+    ok(lop_upload(&r.queue, values, x));
+    ok(lop_walk_check(&r.queue, x, 3));
+    values[63] = NAN;
+    ok(lop_upload(&r.queue, values, x));
+    fails(lop_walk_check(&r.queue, x, 3), LOP_E_NUMERIC, "block 3");
+    lop_arena_close(arena);
+    rig_close(&r);
+    made_model_close(&m);
+}
+
+int test_model_failure(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ladders), cmocka_unit_test(measured),
+                                       cmocka_unit_test(perplexity_refused), cmocka_unit_test(overflow)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,242 @@
+/* test_model_reader.c - the thread that reads ahead: order, sources that override the file, and what it says when the
+ * file is not what it was. */
+#include "tests/model/groups.h"
+#include "tests/model/made_model.h"
+#include "tests/model/rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+typedef struct reading {
+    made_model model;
+    rig rig;
+    lop_arena *arena;
+    lop_block block;
+    lop_reader *reader;
+} reading;
+
+static void reading_open(reading *t, made_shape shape)
+{
+    memset(t, 0, sizeof *t);
+    t->model = made_model_open(shape);
+    rig_open(&t->rig, t->model.folder);
+    ok(lop_arena_open(&t->rig.device, LOP_ON_DEVICE, 0, &t->arena));
+    ok(lop_block_place(t->arena, &t->rig.net, LOP_F32, &t->block));
+}
+
+static void reading_close(reading *t)
+{
+    lop_reader_close(t->reader);
+    lop_arena_close(t->arena);
+    rig_close(&t->rig);
+    made_model_close(&t->model);
+}
+
+static lop_status take(reading *t)
+{
+    LOP_TRY(lop_reader_take(t->reader, &t->rig.queue, &t->block));
+    return lop_queue_wait(&t->rig.queue);
+}
+
+static float first_of(reading *t, lop_mat m)
+{
+    float value = 0.0f;
+    ok(lop_download(&t->rig.queue, lop_mat_cols(lop_mat_rows(m, 0, 1), 0, 1), &value));
+    return value;
+}
+
+/* Every linear of every block holds what the file holds; the views lie in the stacks. */
+static void blocks_in_order(void **state)
+{
+    (void)state;
+    reading t;
+    static float file[64 * 104], device[64 * 104];
+    reading_open(&t, (made_shape){.blocks = 5, .dtype = LOP_DTYPE_F16, .bias = true, .ffn = 104});
+    ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 0, 5, &t.reader));
+    for (int b = 0; b < 5; b++) {
+        ok(take(&t));
+        assert_int_equal(t.block.index, b);
+        assert_int_equal(t.block.count, LOP_LINEAR_COUNT);
+        for (int i = 0; i < t.block.count; i++) {
+            const lop_linear_view *v = &t.block.linears[i];
+            const lop_linear_file *l = &t.rig.net.blocks[b].linear[v->id];
+            const size_t bytes = (size_t)l->out * (size_t)l->in * sizeof(float);
+            assert_string_equal(v->name, l->weight->name);
+            ok(lop_checkpoint_read(t.rig.file, l->weight, 0, l->out, LOP_DTYPE_F32, file));
+            ok(lop_download(&t.rig.queue, v->w, device));
+            assert_memory_equal(file, device, bytes);
+            ok(lop_checkpoint_read(t.rig.file, l->bias, 0, l->out, LOP_DTYPE_F32, file));
+            ok(lop_download(&t.rig.queue, v->bias, device));
+            assert_memory_equal(file, device, (size_t)l->out * sizeof(float));
+        }
+    }
+    assert_int_equal(take(&t), LOP_E_INTERNAL);
+    reading_close(&t);
+}
+
+/* A resumed run's source: it has k_proj of block 1 and nothing else. */
+static lop_status override(void *user, const lop_tensor *t, lop_dtype as, void *values, bool *taken)
+{
+    *taken = strcmp(t->name, user) == 0;
+    if (!*taken) return LOP_OK;
+    assert_int_equal(as, LOP_DTYPE_F32);
+    for (int64_t i = 0; i < t->shape[0] * t->shape[1]; i++) ((float *)values)[i] = 42.0f;
+    return LOP_OK;
+}
+
+static void source(void **state)
+{
+    (void)state;
+    reading t;
+    char name[] = "model.layers.1.self_attn.k_proj.weight";
+    const lop_source from = {.fn = override, .user = name};
+    reading_open(&t, (made_shape){0});
+    ok(lop_reader_open(&t.rig.net, &t.rig.device, &from, 0, 2, &t.reader));
+    ok(take(&t));
+    assert_true(first_of(&t, t.block.linears[LOP_LINEAR_K].w) < 42.0f);
+    ok(take(&t));
+    assert_true(first_of(&t, t.block.linears[LOP_LINEAR_K].w) == 42.0f);
+    assert_true(first_of(&t, t.block.linears[LOP_LINEAR_V].w) < 42.0f);
+    reading_close(&t);
+}
+
+static lop_status broken(void *user, const lop_tensor *t, lop_dtype as, void *values, bool *taken)
+{
+    (void)user, (void)t, (void)as, (void)values, (void)taken;
+    return LOP_FAIL(LOP_E_FILE, "the source has gone");
+}
+
+/* A failure in the reader's thread is the caller's: code and sentence. */
+static void source_fails(void **state)
+{
+    (void)state;
+    reading t;
+    const lop_source from = {.fn = broken};
+    reading_open(&t, (made_shape){0});
+    ok(lop_reader_open(&t.rig.net, &t.rig.device, &from, 0, 2, &t.reader));
+    fails(take(&t), LOP_E_FILE, "the source has gone");
+    fails(take(&t), LOP_E_FILE, "the source has gone");
+    reading_close(&t);
+}
+
+/* Overwrites one element of a tensor in the file. */
+static void patch(const reading *t, const char *name, int64_t element, const void *value, size_t bytes)
+{
+    const lop_tensor *tensor = lop_checkpoint_find(t->rig.file, name);
+    assert_non_null(tensor);
+    FILE *f = fopen(made_model_file(&t->model), "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, (long)(tensor->at + (uint64_t)element * bytes), SEEK_SET), 0);
+    assert_int_equal(fwrite(value, bytes, 1, f), 1);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void bad_weight(made_shape shape, const char *name, int64_t element, const void *value, size_t bytes,
+                       const char *words)
+{
+    reading t;
+    reading_open(&t, shape);
+    patch(&t, name, element, value, bytes);
+    ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 0, 2, &t.reader));
+    ok(take(&t));
+    const lop_status status = take(&t);
+    fails(status, LOP_E_FORMAT, name);
+    fails(status, LOP_E_FORMAT, words);
+    reading_close(&t);
+}
+
+static void not_a_number(void **state)
+{
+    (void)state;
+    const uint32_t nan32 = 0x7fc00001u, inf32 = 0xff800000u;
+    const uint16_t nan16 = 0x7e00u, inf16 = 0xff80u;
+    bad_weight((made_shape){0}, "model.layers.1.mlp.up_proj.weight", 5 * 64 + 17, &nan32, 4,
+               "row 5, column 17");
+    bad_weight((made_shape){.hidden = 128}, "model.layers.1.mlp.gate_proj.weight", 95 * 128 + 127, &inf32, 4,
+               "row 95, column 127");
+    bad_weight((made_shape){0}, "model.layers.1.input_layernorm.weight", 63, &nan32, 4, "element 63");
+    bad_weight((made_shape){.dtype = LOP_DTYPE_F16}, "model.layers.1.self_attn.o_proj.weight", 0, &nan16, 2,
+               "row 0, column 0");
+    bad_weight((made_shape){.dtype = LOP_DTYPE_BF16}, "model.layers.1.self_attn.q_proj.weight", 64, &inf16, 2,
+               "row 1, column 0");
+}
+
+static void bad_ends(void **state)
+{
+    (void)state;
+    const uint32_t nan32 = 0x7fc00001u;
+    const int32_t ids[2] = {3, 4};
+    reading t;
+    lop_mat x;
+    float nll[2];
+    reading_open(&t, (made_shape){0});
+    ok(lop_arena_mat(t.arena, 2, 64, LOP_F32, &x));
+    ok(lop_embed(&t.rig.queue, &t.rig.net, ids, 2, x));
+    patch(&t, "lm_head.weight", 64, &nan32, 4);
+    fails(lop_head_nll(&t.rig.queue, &t.rig.net, x, ids, nll), LOP_E_FORMAT, "lm_head.weight");
+    patch(&t, "model.embed_tokens.weight", 4 * 64 + 2, &nan32, 4);
+    fails(lop_embed(&t.rig.queue, &t.rig.net, ids, 2, x), LOP_E_FORMAT, "row 4, column 2");
+    const int32_t outside[2] = {3, 300}, negative[2] = {-1, 3};
+    fails(lop_embed(&t.rig.queue, &t.rig.net, outside, 2, x), LOP_E_FORMAT, "300");
+    fails(lop_embed(&t.rig.queue, &t.rig.net, negative, 2, x), LOP_E_FORMAT, "-1");
+    reading_close(&t);
+}
+
+static void file_shrinks(void **state)
+{
+    (void)state;
+    reading t;
+    reading_open(&t, (made_shape){.blocks = 4});
+    const lop_tensor *tensor = lop_checkpoint_find(t.rig.file, "model.layers.2.mlp.gate_proj.weight");
+    assert_non_null(tensor);
+    assert_int_equal(truncate(made_model_file(&t.model), (off_t)tensor->at + 100), 0);
+    ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 0, 4, &t.reader));
+    ok(take(&t));
+    ok(take(&t));
+    fails(take(&t), LOP_E_FILE, "model.layers.2.mlp.gate_proj.weight");
+    reading_close(&t);
+}
+
+static void closed_early(void **state)
+{
+    (void)state;
+    for (int taken = 0; taken < 4; taken++) {
+        reading t;
+        reading_open(&t, (made_shape){.blocks = 6});
+        ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 1, 6, &t.reader));
+        for (int i = 0; i < taken; i++) ok(take(&t));
+        reading_close(&t);
+    }
+}
+
+static void bounded(void **state)
+{
+    (void)state;
+    reading t;
+    reading_open(&t, (made_shape){.blocks = 6, .hidden = 256, .ffn = 512});
+    const size_t before = lop_buf_used(LOP_ON_HOST).now;
+    ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 0, 6, &t.reader));
+    const size_t held = lop_buf_used(LOP_ON_HOST).now - before;
+    assert_int_equal(held, lop_reader_bytes(&t.rig.net));
+    assert_true(held < t.rig.net.prunable / 6 * 2 * sizeof(float) + 65536);
+    lop_reader *beyond = NULL;
+    fails(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 3, 7, &beyond), LOP_E_ARGUMENT, "the model has 6");
+    assert_null(beyond);
+    reading_close(&t);
+}
+
+int test_model_reader(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(blocks_in_order), cmocka_unit_test(source),
+                                       cmocka_unit_test(source_fails),    cmocka_unit_test(not_a_number),
+                                       cmocka_unit_test(bad_ends),        cmocka_unit_test(file_shrinks),
+                                       cmocka_unit_test(closed_early),    cmocka_unit_test(bounded)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
