@@ -18,6 +18,23 @@ function(lop_room name)
   set_property(GLOBAL APPEND PROPERTY LOP_ROOMS lop_${name})
 endfunction()
 
-# The kernels of the CPU: one text, compiled once per instruction set; the backend picks when it opens.
+# The kernels of the CPU: one text, compiled once per instruction set; the backend picks when it opens. These files alone
+# let the compiler use fused multiply-add and leave errno; nothing reassociates but what the text marks with `omp simd`.
 function(lop_kernels room)
+  set(source ${PROJECT_SOURCE_DIR}/backends/cpu/cpu_kernels.c)
+  set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
+    "-O3;-fopenmp-simd;-fno-math-errno;-fno-trapping-math;-ffp-contract=fast")
+  if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    return()
+  endif()
+  set(avx2 -mavx2 -mfma)
+  set(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512)
+  foreach(set avx2 avx512)
+    add_library(lop_kernels_${set} OBJECT ${source})
+    target_include_directories(lop_kernels_${set} PRIVATE ${PROJECT_SOURCE_DIR})
+    target_compile_definitions(lop_kernels_${set} PRIVATE LOP_BUILD _GNU_SOURCE CPU_SET=${set})
+    target_compile_options(lop_kernels_${set} PRIVATE ${${set}})
+    target_link_libraries(lop_kernels_${set} PRIVATE lop_warnings)
+    target_sources(lop_${room} PRIVATE $<TARGET_OBJECTS:lop_kernels_${set}>)
+  endforeach()
 endfunction()

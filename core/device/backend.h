@@ -115,16 +115,16 @@ typedef struct lop_arg {
 typedef struct lop_fast lop_fast;
 
 struct lop_backend {
-    const char *name;                                  /* "cpu", ... */
-    lop_status (*device_count)(int *count);            /* 0 is an answer, not an error */
+    const char *name;                       /* "cpu", ... */
+    lop_status (*device_count)(int *count); /* 0 is an answer, not an error */
     lop_status (*device_open)(int index, lop_device *device);
     void (*device_close)(lop_device *device);
     lop_status (*bytes_free)(lop_device *device, size_t *bytes);
-    lop_status (*buf_open)(lop_buf *buf);              /* device, place and bytes are set; contents undefined */
-    void (*buf_close)(lop_buf *buf);                   /* core has already waited */
+    lop_status (*buf_open)(lop_buf *buf); /* device, place and bytes are set; contents undefined */
+    void (*buf_close)(lop_buf *buf);      /* core has already waited */
     lop_status (*queue_open)(lop_queue *q);
     void (*queue_close)(lop_queue *q);
-    lop_status (*queue_wait)(lop_queue *q);            /* the host waits; late failures come out here */
+    lop_status (*queue_wait)(lop_queue *q); /* the host waits; late failures come out here */
     lop_status (*fence_open)(lop_fence *f);
     void (*fence_close)(lop_fence *f);
     lop_status (*fence_mark)(lop_queue *q, lop_fence *f);
@@ -132,12 +132,14 @@ struct lop_backend {
     lop_status (*fence_wait_host)(const lop_fence *f);
     lop_status (*fence_done)(const lop_fence *f, bool *done);
     lop_status (*fence_nanoseconds)(const lop_fence *from, const lop_fence *to, double *ns);
-    lop_status (*copy)(lop_queue *q, lop_buf *dst, size_t dst_at, const lop_buf *src, size_t src_at, size_t bytes);
+    lop_status (*copy)(lop_queue *q, lop_buf *dst, size_t dst_at, const lop_buf *src, size_t src_at,
+                       size_t bytes);
     lop_status (*fill)(lop_queue *q, lop_buf *dst, size_t dst_at, size_t bytes, uint8_t value);
     lop_status (*gemm)(lop_queue *q, const lop_gemm_args *g);
     lop_status (*launch)(lop_queue *q, lop_kernel k, lop_type word, bool wide, int32_t groups, int32_t lanes,
                          size_t local_bytes, int32_t nargs, const lop_arg *args);
-    lop_status (*threads_set)(lop_device *device, int threads); /* host threads to use; 0: all. No-op off the CPU */
+    lop_status (*threads_set)(lop_device *device,
+                              int threads); /* host threads to use; 0: all. No-op off the CPU */
     const lop_fast *fast;
 };
 

@@ -63,7 +63,8 @@ LOP_CHECKED lop_status lop_gate(lop_queue *q, lop_gate_kind kind, lop_mat gate, 
  * _end gives nll[0,t] = -log softmax(target) in nats.
  *   Shapes   logits (T, n) W or f32; target (1, T) i32, -1: no target, nll 0; nll (1, T) f32 */
 LOP_CHECKED lop_status lop_cross_entropy_begin(lop_queue *q, lop_mat state);
-LOP_CHECKED lop_status lop_cross_entropy_add(lop_queue *q, lop_mat logits, int32_t first, lop_mat target, lop_mat state);
+LOP_CHECKED lop_status lop_cross_entropy_add(lop_queue *q, lop_mat logits, int32_t first, lop_mat target,
+                                             lop_mat state);
 LOP_CHECKED lop_status lop_cross_entropy_end(lop_queue *q, lop_mat state, lop_mat target, lop_mat nll);
 
 /* best[0,t] = index of the largest value of row t, the first of equal ones.  Shapes: x (T, n) f32 or W, best (1, T) i32. */

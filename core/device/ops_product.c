@@ -1,0 +1,92 @@
+/* ops_product.c - matrix products: checks, then the backend's own. */
+#include "core/device/check.h"
+#include "core/device/ops.h"
+
+/* All matrices of a batch as one view: side by side, one below the other, or a span of elements. */
+static lop_mat batch_view(lop_mat m, int64_t step, int32_t count)
+{
+    const int64_t wide = (int64_t)(count - 1) * step + m.cols;
+    if (count <= 1 || step == 0 || lop_mat_elements(m) == 0) return m;
+    if (wide <= m.ld) {
+        m.cols = (int32_t)wide;
+        return m;
+    }
+    const int64_t tall = (int64_t)(count - 1) * (step / m.ld) + m.rows;
+    if (step % m.ld == 0 && tall <= INT32_MAX) {
+        m.rows = (int32_t)tall;
+        return m;
+    }
+    const int64_t span = (int64_t)(count - 1) * step + (int64_t)(m.rows - 1) * m.ld + m.cols;
+    m.ld = 1;
+    m.cols = 1;
+    m.rows = span <= INT32_MAX ? (int32_t)span : INT32_MAX;
+    return m;
+}
+
+/* No two of a batch of results share an element. */
+static bool batch_apart(lop_mat c, int64_t step, int32_t count)
+{
+    if (count <= 1 || lop_mat_elements(c) == 0) return true;
+    const bool below = step >= (int64_t)(c.rows - 1) * c.ld + c.cols;
+    const bool beside = step >= c.cols && (int64_t)(count - 1) * step + c.cols <= c.ld;
+    return below || beside;
+}
+
+static lop_status check_batch(const lop_gemm_args *g)
+{
+    if (g->count < 0 || g->step_a < 0 || g->step_b < 0 || g->step_c < 0)
+        return LOP_FAIL(LOP_E_ARGUMENT, "gemm: a batch of %d with steps %lld, %lld, %lld", g->count,
+                        (long long)g->step_a, (long long)g->step_b, (long long)g->step_c);
+    const int64_t steps[] = {g->step_a, g->step_b, g->step_c};
+    const lop_mat mats[] = {g->a, g->b, g->c};
+    for (int i = 0; i < 3 && g->count > 1; i++) {
+        const lop_mat m = mats[i];
+        if (m.buf == NULL || lop_mat_elements(m) == 0) continue;
+        const int64_t end = m.at + (int64_t)(m.rows - 1) * m.ld + m.cols;
+        const int64_t room = (int64_t)(m.buf->bytes / lop_type_bytes(m.type)) - end;
+        if (room < 0 || steps[i] > room / (g->count - 1))
+            return LOP_FAIL(LOP_E_ARGUMENT,
+                            "gemm: %d matrices %c (%d, %d), %lld elements apart, reach past the buffer",
+                            g->count, "abc"[i], m.rows, m.cols, (long long)steps[i]);
+    }
+    if (!batch_apart(g->c, g->step_c, g->count))
+        return LOP_FAIL(LOP_E_ARGUMENT, "gemm: %d results c (%d, %d), %lld elements apart, overlap", g->count,
+                        g->c.rows, g->c.cols, (long long)g->step_c);
+    return LOP_OK;
+}
+
+lop_status lop_gemm(lop_queue *q, const lop_gemm_args *g)
+{
+    const int32_t rows = g->ta ? g->a.cols : g->a.rows, inner = g->ta ? g->a.rows : g->a.cols;
+    const int32_t cols = g->tb ? g->b.rows : g->b.cols;
+    const uint32_t types = q->device->product_types;
+    LOP_TRY(check_batch(g));
+    const lop_operand operands[] = {
+        {"a", batch_view(g->a, g->step_a, g->count), LOP_FREE, LOP_FREE, types, LOP_READ},
+        {"b", batch_view(g->b, g->step_b, g->count), LOP_FREE, LOP_FREE, LOP_BIT(g->a.type), LOP_READ},
+        {"c", batch_view(g->c, g->step_c, g->count), LOP_FREE, LOP_FREE,
+         LOP_BIT(g->a.type) | LOP_BIT(LOP_F32), LOP_WRITTEN},
+    };
+    LOP_CHECK(q, "gemm", operands);
+    if ((g->tb ? g->b.cols : g->b.rows) != inner || g->c.rows != rows || g->c.cols != cols)
+        return LOP_FAIL(LOP_E_ARGUMENT, "gemm: c (%d, %d) is not a (%d, %d)%s times b (%d, %d)%s", g->c.rows,
+                        g->c.cols, g->a.rows, g->a.cols, g->ta ? " transposed" : "", g->b.rows, g->b.cols,
+                        g->tb ? " transposed" : "");
+    if (g->count == 0 || lop_mat_elements(g->c) == 0) return LOP_OK;
+    return q->device->backend->gemm(q, g);
+}
+
+lop_status lop_linear(lop_queue *q, lop_mat x, lop_mat w, lop_mat bias, lop_mat y)
+{
+    const lop_operand operands[] = {
+        {"x", x, LOP_FREE, LOP_FREE, q->device->product_types, LOP_READ},
+        {"w", w, LOP_FREE, x.cols, LOP_BIT(x.type), LOP_READ},
+        {"bias", bias, 1, w.rows, LOP_BIT(LOP_F32), LOP_READ_MAYBE},
+        {"y", y, x.rows, w.rows, LOP_BIT(x.type) | LOP_BIT(LOP_F32), LOP_WRITTEN},
+    };
+    LOP_CHECK(q, "linear", operands);
+    const lop_gemm_args product = {
+        .a = x, .b = w, .c = y, .tb = true, .alpha = 1.0f, .math = LOP_MATH_NATIVE, .count = 1};
+    LOP_TRY(lop_gemm(q, &product));
+    return lop_mat_present(bias) ? lop_add_bias(q, y, bias) : LOP_OK;
+}

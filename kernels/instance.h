@@ -1,0 +1,20 @@
+/* instance.h - every kernel text once, for the storage word WORD and packs of PACKS elements. A backend includes it once
+ * for each pair that it wants, after dialect.h. Texts that know one type only come with the word f32. */
+#define OTHER f32
+#include "kernels/pair.cl"
+#undef OTHER
+#define OTHER f16
+#include "kernels/pair.cl"
+#undef OTHER
+#define OTHER bf16
+#include "kernels/pair.cl"
+#undef OTHER
+
+#include "kernels/gate.cl"
+#include "kernels/loss.cl"
+#include "kernels/row.cl"
+#include "kernels/softmax.cl"
+
+#if STORE_EXACT
+#include "kernels/loss_end.cl"
+#endif

@@ -1,0 +1,32 @@
+/* list.h - every kernel once: K(name, words, kinds of its arguments in order). From it come the enum, the OpenCL names,
+ * the CUDA table, the CPU's type-checked calls, and the check that a launch hands over what the kernel takes.
+ *
+ *   words   WORDS: an instance for each of f32, f16, bf16;  F32: one instance
+ *   kinds   M matrix (base, offset, stride)   I int32   L int64   U uint64   F float
+ *
+ * This file has no guard: who includes it defines K first. */
+
+/* pair.cl: two storage words, the instance's and the one in the name */
+K(cast_f32, WORDS, M, M, I)
+K(cast_f16, WORDS, M, M, I)
+K(cast_bf16, WORDS, M, M, I)
+K(axpby_f32, WORDS, F, M, F, M, I)
+K(axpby_f16, WORDS, F, M, F, M, I)
+K(axpby_bf16, WORDS, F, M, F, M, I)
+K(rmsnorm_row_f32, WORDS, M, M, F, M, I)
+K(rmsnorm_row_f16, WORDS, M, M, F, M, I)
+K(rmsnorm_row_bf16, WORDS, M, M, F, M, I)
+K(sq_error_row_f32, WORDS, M, M, M, I)
+K(sq_error_row_f16, WORDS, M, M, M, I)
+K(sq_error_row_bf16, WORDS, M, M, M, I)
+
+/* row.cl, softmax.cl, gate.cl, loss.cl */
+K(add_bias, WORDS, M, M, I)
+K(gather_row, WORDS, M, M, M, I)
+K(rope_row, WORDS, M, M, I, I, I)
+K(softmax_row, WORDS, M, I, I, I, I, F, I)
+K(gate_row, WORDS, M, M, M, I, I, I)
+K(cross_entropy_begin, F32, M, I)
+K(cross_entropy_add, WORDS, M, M, M, I, I)
+K(cross_entropy_end, F32, M, M, M, I)
+K(argmax_row, WORDS, M, M, I)
