@@ -99,16 +99,16 @@ static void runs_of_32(const unsigned char *restrict g, const unsigned char *res
                        const unsigned char *restrict q, float *restrict to)
 {
     const float d = scale_at(g, 0), d_minimum = scale_at(g, 2);
-    for (int run = 0; run < 8; run++) {
+    for (size_t run = 0; run < 8; run++) {
         int scale, minimum;
-        scales_of_run(g + 4, run, &scale, &minimum);
+        scales_of_run(g + 4, (int)run, &scale, &minimum);
         const float step = d * (float)scale, base = d_minimum * (float)minimum;
         const unsigned char *low = q + run / 2 * 32;
-        const int shift = run % 2 * 4;
+        const int shift = (int)run % 2 * 4;
         if (high == NULL)
-            for (int i = 0; i < 32; i++) to[run * 32 + i] = step * (float)(low[i] >> shift & 15) - base;
+            for (size_t i = 0; i < 32; i++) to[run * 32 + i] = step * (float)(low[i] >> shift & 15) - base;
         else
-            for (int i = 0; i < 32; i++)
+            for (size_t i = 0; i < 32; i++)
                 to[run * 32 + i] = step * (float)((low[i] >> shift & 15) | (high[i] >> run & 1) << 4) - base;
     }
 }
@@ -131,11 +131,11 @@ static void group_q5_k(const unsigned char *restrict g, float *restrict to)
 static void group_q6_k(const unsigned char *restrict g, float *restrict to)
 {
     const float d = scale_at(g, 208);
-    for (int run = 0; run < 8; run++) {
-        const int half = run / 4, quarter = run % 4;
+    for (size_t run = 0; run < 8; run++) {
+        const size_t half = run / 4, quarter = run % 4;
         const unsigned char *low = g + half * 64 + quarter % 2 * 32, *high = g + 128 + half * 32;
         const float step[2] = {d * (float)(int8_t)g[192 + run * 2], d * (float)(int8_t)g[193 + run * 2]};
-        for (int i = 0; i < 32; i++) {
+        for (size_t i = 0; i < 32; i++) {
             const int q = (low[i] >> (quarter / 2 * 4) & 15) | (high[i] >> (quarter * 2) & 3) << 4;
             to[run * 32 + i] = step[i / 16] * (float)(q - 32);
         }

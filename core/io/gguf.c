@@ -137,7 +137,7 @@ static lop_status take_start(gguf_cursor *c, uint64_t *tensors, uint64_t *entrie
 static lop_status take_header(lop_gguf *g)
 {
     gguf_cursor c = {g->map.at, 0, g->map.bytes, g->file.path};
-    uint64_t tensors, entries;
+    uint64_t tensors = 0, entries = 0;
     LOP_TRY(take_start(&c, &tensors, &entries));
     LOP_TRY(take_metadata(g, &c, entries));
     LOP_TRY(take_family(g));

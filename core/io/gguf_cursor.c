@@ -32,7 +32,7 @@ lop_status lop_gguf_take(gguf_cursor *c, uint64_t bytes, const char *what, const
 
 lop_status lop_gguf_take_u32(gguf_cursor *c, const char *what, uint32_t *out)
 {
-    const unsigned char *at;
+    const unsigned char *at = c->base + c->at;
     LOP_TRY(lop_gguf_take(c, sizeof *out, what, &at));
     *out = lop_gguf_load_u32(at);
     return LOP_OK;
@@ -40,7 +40,7 @@ lop_status lop_gguf_take_u32(gguf_cursor *c, const char *what, uint32_t *out)
 
 lop_status lop_gguf_take_u64(gguf_cursor *c, const char *what, uint64_t *out)
 {
-    const unsigned char *at;
+    const unsigned char *at = c->base + c->at;
     LOP_TRY(lop_gguf_take(c, sizeof *out, what, &at));
     *out = lop_gguf_load_u64(at);
     return LOP_OK;
