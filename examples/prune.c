@@ -16,10 +16,11 @@ static void show(const lop_event *event, void *user)
     if (event->kind != LOP_EVENT_PROGRESS) fprintf(stderr, "%s\n", event->text);
 }
 
+/* The report is one JSON object; single numbers of it have names. */
 static void print_result(const lop_result *result)
 {
     double fraction = 0;
-    printf("%s\n", lop_result_text(result));
+    printf("%s\n", lop_result_json(result));
     if (lop_result_number(result, "sparsity.prunable", &fraction) == LOP_OK)
         printf("removed %.4f of the prunable weights\n", fraction);
 }

@@ -108,7 +108,7 @@ typedef struct lop_option {
     const char *alias;        /* other names, parted by |; NULL: none */
     lop_option_kind kind;
     const char *default_text; /* the value when it is left out; NULL: none */
-    double low, high;         /* range of INT and REAL, both inclusive */
+    double low, high;         /* range of INT and REAL, both inclusive; low == high: any */
     const char *choices;      /* of CHOICE: "on|off" */
     const char *unit;         /* "tokens"; NULL: none */
     const char *help;         /* one line */

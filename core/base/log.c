@@ -1,4 +1,5 @@
-/* log.c - events made and handed to the listener. A log that cannot get memory still speaks, with less JSON. */
+/* log.c - events made and handed to the listener. A log that cannot get memory still speaks, with less JSON, and leaves
+ * the thread's error as it was. */
 #include "core/base/log.h"
 
 #include "core/base/text.h"
@@ -7,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* `json` may be short of something when memory was: then `plain`, which is a whole object, stands for it. What goes
- * wrong in here leaves the thread's error as it was. */
+/* `json` may be cut short when memory was: then `plain`, which is a whole object, stands for it. */
 static void send(lop_log *log, lop_event event, const lop_string *json, lop_status made, const char *plain)
 {
     event.json = made == LOP_OK ? json->at : plain;
