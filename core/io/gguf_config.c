@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TABLE_NAME "rope_freqs.weight"
@@ -44,17 +45,31 @@ static lop_status need_int(const lop_gguf *g, const char *name, int32_t *out)
                     g->family, name, found ? "0" : "missing");
 }
 
+/* Converters round a decimal of config.json to f32; the shortest decimal that gives this f32 is what config.json said,
+ * so 1e-05 comes back as 1e-05 and not as 9.99999974737875e-06. */
+static double as_stated(double value)
+{
+    char text[40];
+    double stated = value;
+    for (int digits = 1; digits <= 9; digits++) {
+        (void)snprintf(text, sizeof text, "%.*g", digits, value);
+        stated = strtod(text, NULL);
+        if ((double)(float)stated == value) return stated;
+    }
+    return value;
+}
+
 /* A positive finite number; `out` keeps its value when the key is absent. */
 static lop_status find_real(const lop_gguf *g, const char *name, bool *found, double *out)
 {
     char key[96];
-    double value;
+    double value = 0;
     const gguf_entry *e = find(g, name, key);
     *found = e != NULL;
     if (e == NULL) return LOP_OK;
     if (!lop_gguf_entry_real(e, &value) || !isfinite(value) || value <= 0)
         return LOP_FAIL(LOP_E_FORMAT, "%s: %s is no positive number", g->file.path, key);
-    *out = value;
+    *out = e->type == GGUF_F32 ? as_stated(value) : value;
     return LOP_OK;
 }
 

@@ -206,7 +206,7 @@ static void a_plain_config(void **state)
     assert_int_equal(c.positions, 128);
     assert_int_equal(c.window, 0);
     assert_int_equal(c.rope.kind, LOP_ROPE_PLAIN);
-    assert_true(c.rope.theta == 10000.0 && c.norm_eps == (double)1e-5f);
+    assert_true(c.rope.theta == 10000.0 && c.norm_eps == 1e-5);
     assert_true(c.tied && !c.qkv_bias && !c.o_bias && !c.mlp_bias);
     assert_int_equal(c.dtype, LOP_DTYPE_Q8_0);
     assert_int_equal(c.bos, -1);
