@@ -7,14 +7,19 @@
 #include <string.h>
 
 const lop_option cli_own_options[] = {
-    {"json", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL, "one JSON object a line on standard output", NULL},
+    {"json", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL, "one JSON object a line on standard output",
+     NULL},
     {"quiet", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL, "no progress, no notes", NULL},
-    {"help", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL, "this text; with --method NAME its options too", NULL},
-    {"model", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL, "the model, instead of the first argument", NULL},
+    {"help", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL, "this text; with --method NAME its options too",
+     NULL},
+    {"model", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL, "the model, instead of the first argument",
+     NULL},
     {"method", "prune-method", LOP_OPTION_TEXT, NULL, 0, 0, NULL, NULL, "how to prune", NULL},
     {"save", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL, "where the output goes", NULL},
-    {"save-model", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL, "the same as --save, as other tools name it", NULL},
-    {"shape", NULL, LOP_OPTION_TEXT, NULL, 0, 0, NULL, NULL, "of synth: smollm2-135m, llama-1b, llama-7b, ...", NULL},
+    {"save-model", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL,
+     "the same as --save, as other tools name it", NULL},
+    {"shape", NULL, LOP_OPTION_TEXT, NULL, 0, 0, NULL, NULL,
+     "of synth: smollm2-135m, llama-1b, llama-7b, ...", NULL},
 };
 const int cli_own_option_count = (int)(sizeof cli_own_options / sizeof cli_own_options[0]);
 
@@ -40,7 +45,8 @@ static bool in_aliases(const char *name, size_t size, const char *aliases)
 static const lop_option *find_option(const lop_option *table, int count, const char *name, size_t size)
 {
     for (int i = 0; i < count; i++)
-        if (same_name(name, size, table[i].name, strlen(table[i].name)) || in_aliases(name, size, table[i].alias))
+        if (same_name(name, size, table[i].name, strlen(table[i].name)) ||
+            in_aliases(name, size, table[i].alias))
             return &table[i];
     return NULL;
 }
@@ -69,7 +75,8 @@ static void look_up(const cli *c, const char *method, typed_option *typed)
     const lop_option *session = lop_options("session", &count);
     typed->session = find_option(session, count, typed->name, typed->size);
     typed->call = find_in_call(c, method, typed);
-    typed->own = typed->call ? NULL : find_option(cli_own_options, cli_own_option_count, typed->name, typed->size);
+    typed->own =
+        typed->call ? NULL : find_option(cli_own_options, cli_own_option_count, typed->name, typed->size);
 }
 
 /* The method decides which options are known, so it is looked for before the options are read. */
@@ -101,7 +108,8 @@ static lop_status option_value(cli *c, typed_option *typed, int *at)
     if (known == NULL)
         return cli_fail(c, LOP_E_ARGUMENT, "--%.*s is no option of lop %s; `lop %s --help` lists them",
                         (int)typed->size, typed->name, c->command->name, c->command->name);
-    return cli_fail(c, LOP_E_ARGUMENT, "--%.*s needs a value: %s", (int)typed->size, typed->name, known->help);
+    return cli_fail(c, LOP_E_ARGUMENT, "--%.*s needs a value: %s", (int)typed->size, typed->name,
+                    known->help);
 }
 
 /* An option that no table knows goes to the call, which names the nearest one it knows. */
@@ -171,8 +179,9 @@ lop_status cli_model_path(cli *c, const char **out)
 {
     *out = cli_own(c, "model");
     if (*out == NULL && c->arguments.positional_count > 0) *out = c->arguments.positional[0];
-    if (*out == NULL) return cli_fail(c, LOP_E_ARGUMENT, "which model? usage: lop %s %s", c->command->name,
-                                      c->command->usage);
+    if (*out == NULL)
+        return cli_fail(c, LOP_E_ARGUMENT, "which model? usage: lop %s %s", c->command->name,
+                        c->command->usage);
     return LOP_OK;
 }
 
@@ -181,8 +190,9 @@ lop_status cli_save_path(cli *c, const char **out)
     const char *other = cli_own(c, "save-model");
     *out = cli_own(c, "save");
     if (*out != NULL && other != NULL)
-        return cli_fail(c, LOP_E_ARGUMENT, "--save and --save-model are both given: give one; in the pruning scripts "
-                                           "--save is a folder for logs, here it is where the model goes");
+        return cli_fail(c, LOP_E_ARGUMENT,
+                        "--save and --save-model are both given: give one; in the pruning scripts "
+                        "--save is a folder for logs, here it is where the model goes");
     if (*out == NULL) *out = other;
     if (*out == NULL) return cli_fail(c, LOP_E_ARGUMENT, "where does the output go? give --save");
     return LOP_OK;

@@ -35,20 +35,20 @@ typedef struct cli {
 
 typedef struct cli_command {
     const char *name;
-    const char *usage;              /* what follows the name */
+    const char *usage; /* what follows the name */
     const char *summary;
-    const char *call;               /* whose options: lop_options(call); NULL: none of its own */
-    lop_status (*run)(cli *c);      /* leaves c->result, or has printed by itself */
-    void (*show)(const cli *c);     /* the result for people; NULL: nothing */
+    const char *call;           /* whose options: lop_options(call); NULL: none of its own */
+    lop_status (*run)(cli *c);  /* leaves c->result, or has printed by itself */
+    void (*show)(const cli *c); /* the result for people; NULL: nothing */
 } cli_command;
 
 extern const cli_command cli_commands[];
 extern const int cli_command_count;
 
-#define CLI_TRY(call)                                                                                                \
-    do {                                                                                                             \
-        const lop_status cli_try_status = (call);                                                                    \
-        if (cli_try_status != LOP_OK) return cli_try_status;                                                         \
+#define CLI_TRY(call)                                                                                        \
+    do {                                                                                                     \
+        const lop_status cli_try_status = (call);                                                            \
+        if (cli_try_status != LOP_OK) return cli_try_status;                                                 \
     } while (0)
 
 /* Records a sentence of the program's own and returns the code. */

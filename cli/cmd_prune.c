@@ -8,7 +8,8 @@
 static char *command_json(const cli *c)
 {
     json_t *array = json_array();
-    for (int i = 0; array != NULL && i < c->argc; i++) (void)json_array_append_new(array, json_string(c->argv[i]));
+    for (int i = 0; array != NULL && i < c->argc; i++)
+        (void)json_array_append_new(array, json_string(c->argv[i]));
     char *text = json_dumps(array, JSON_COMPACT);
     json_decref(array);
     return text;
@@ -17,7 +18,8 @@ static char *command_json(const cli *c)
 lop_status cmd_prune(cli *c)
 {
     const char *method = cli_own(c, "method"), *save = NULL;
-    if (method == NULL) return cli_fail(c, LOP_E_ARGUMENT, "which method? give --method; `lop prune --help` lists them");
+    if (method == NULL)
+        return cli_fail(c, LOP_E_ARGUMENT, "which method? give --method; `lop prune --help` lists them");
     CLI_TRY(cli_save_path(c, &save));
     CLI_TRY(cli_open_model(c));
     char *command = command_json(c);

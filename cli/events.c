@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static lop_session *watched;                   /* for the signal handler */
+static lop_session *watched; /* for the signal handler */
 static volatile sig_atomic_t signal_received;
 
 static void on_signal(int number)

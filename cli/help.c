@@ -7,13 +7,20 @@
 static const char *value_word(const lop_option *o)
 {
     switch (o->kind) {
-    case LOP_OPTION_FLAG: return "";
-    case LOP_OPTION_INT: return " N";
-    case LOP_OPTION_REAL: return " X";
-    case LOP_OPTION_BYTES: return " SIZE";
-    case LOP_OPTION_CHOICE: return " ";
-    case LOP_OPTION_TEXT: return " TEXT";
-    case LOP_OPTION_PATH: return " PATH";
+    case LOP_OPTION_FLAG:
+        return "";
+    case LOP_OPTION_INT:
+        return " N";
+    case LOP_OPTION_REAL:
+        return " X";
+    case LOP_OPTION_BYTES:
+        return " SIZE";
+    case LOP_OPTION_CHOICE:
+        return " ";
+    case LOP_OPTION_TEXT:
+        return " TEXT";
+    case LOP_OPTION_PATH:
+        return " PATH";
     }
     return "";
 }
@@ -54,9 +61,11 @@ void cli_help(void)
     printf("lop %s: prune language models, on any machine\n\n", lop_version());
     for (int i = 0; i < cli_command_count; i++)
         printf("  lop %-9s %-66s %s\n", cli_commands[i].name, cli_commands[i].usage, cli_commands[i].summary);
-    printf("\nMODEL is a Hugging Face folder or a .gguf file. `lop COMMAND --help` lists a command's options.\n"
-           "Exit codes: 0 done, 1 verify failed, 2 command line, 3 input, 4 memory or disk, 5 device, 6 numeric,\n"
-           "7 another rank, 8 output, 70 our own mistake, 130 and 143 interrupted (resumable).\n");
+    printf(
+        "\nMODEL is a Hugging Face folder or a .gguf file. `lop COMMAND --help` lists a command's options.\n"
+        "Exit codes: 0 done, 1 verify failed, 2 command line, 3 input, 4 memory or disk, 5 device, 6 "
+        "numeric,\n"
+        "7 another rank, 8 output, 70 our own mistake, 130 and 143 interrupted (resumable).\n");
 }
 
 void cli_help_command(const cli *c)

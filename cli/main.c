@@ -7,26 +7,29 @@
 #include <string.h>
 
 const cli_command cli_commands[] = {
-    {"prune", "MODEL --method NAME --sparsity-ratio R --calib FILE --save DIR", "remove weights, write the pruned model",
-     "prune", cmd_prune, cli_show_prune},
-    {"eval", "MODEL (--text FILE | --tokens FILE.i32 | --choices FILE.jsonl)", "perplexity, or accuracy on choices",
-     "eval", cmd_eval, cli_show_eval},
-    {"verify", "DIR [--against MODEL] [--masks FILE]", "read a pruned folder again and prove what it claims", "verify",
-     cmd_verify, cli_show_verify},
+    {"prune", "MODEL --method NAME --sparsity-ratio R --calib FILE --save DIR",
+     "remove weights, write the pruned model", "prune", cmd_prune, cli_show_prune},
+    {"eval", "MODEL (--text FILE | --tokens FILE.i32 | --choices FILE.jsonl)",
+     "perplexity, or accuracy on choices", "eval", cmd_eval, cli_show_eval},
+    {"verify", "DIR [--against MODEL] [--masks FILE]", "read a pruned folder again and prove what it claims",
+     "verify", cmd_verify, cli_show_verify},
     {"info", "MODEL", "family, shapes, dtypes, prunable weights", "info", cmd_info, cli_show_fields},
-    {"plan", "MODEL --method NAME ...", "memory and work of a prune; runs nothing", "plan", cmd_plan, cli_show_fields},
+    {"plan", "MODEL --method NAME ...", "memory and work of a prune; runs nothing", "plan", cmd_plan,
+     cli_show_fields},
     {"generate", "MODEL --prompt TEXT [--tokens 48]", "greedy continuation", "generate", cmd_generate,
      cli_show_generate},
-    {"convert", "MODEL --save DIR [--outtype f32|f16|bf16]", "the same model in another container or type", "convert",
-     cmd_convert, cli_show_fields},
-    {"tokenize", "MODEL --text FILE --save IDS.i32", "the ids that prune and eval would use", "tokenize", cmd_tokenize,
-     cli_show_fields},
+    {"convert", "MODEL --save DIR [--outtype f32|f16|bf16]", "the same model in another container or type",
+     "convert", cmd_convert, cli_show_fields},
+    {"tokenize", "MODEL --text FILE --save IDS.i32", "the ids that prune and eval would use", "tokenize",
+     cmd_tokenize, cli_show_fields},
     {"mask", "apply|diff|union ...", "keep masks as files", "mask", cmd_mask, cli_show_fields},
-    {"report", "DIR --save PAGE.html", "one page with the pictures of a run", NULL, cmd_report, cli_show_fields},
+    {"report", "DIR --save PAGE.html", "one page with the pictures of a run", NULL, cmd_report,
+     cli_show_fields},
     {"devices", "", "what this build sees, and why others are missing", NULL, cmd_devices, cli_show_devices},
     {"synth", "--shape NAME --save DIR", "a model of a named shape with random weights", "synth", cmd_synth,
      cli_show_fields},
-    {"bench", "block|ops|diff ...", "speeds against this machine's own measured roofs", NULL, cmd_bench, NULL},
+    {"bench", "block|ops|diff ...", "speeds against this machine's own measured roofs", NULL, cmd_bench,
+     NULL},
 };
 const int cli_command_count = (int)(sizeof cli_commands / sizeof cli_commands[0]);
 
@@ -70,7 +73,8 @@ static void show_failure(const cli *c, int exit_code)
 
 static int finish(const cli *c, lop_status status)
 {
-    const int exit_code = status == LOP_E_STOPPED ? cli_signal_exit(lop_status_exit(status)) : lop_status_exit(status);
+    const int exit_code =
+        status == LOP_E_STOPPED ? cli_signal_exit(lop_status_exit(status)) : lop_status_exit(status);
     if (c->result != NULL && c->json) printf("%s\n", lop_result_json(c->result));
     if (c->result != NULL && !c->json && c->command->show) c->command->show(c);
     if (status != LOP_OK && (c->result == NULL || !c->json)) show_failure(c, exit_code);

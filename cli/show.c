@@ -50,29 +50,34 @@ static void show_peak(const json_t *peak)
 {
     const json_t *device = json_object_get(peak, "device");
     const json_t *host = json_object_get(peak, "host");
-    if (json_is_number(host)) printf("  peak host memory       %.2f GiB\n", json_number_value(host) / 1073741824.0);
-    if (json_is_number(device)) printf("  peak device memory     %.2f GiB\n", json_number_value(device) / 1073741824.0);
+    if (json_is_number(host))
+        printf("  peak host memory       %.2f GiB\n", json_number_value(host) / 1073741824.0);
+    if (json_is_number(device))
+        printf("  peak device memory     %.2f GiB\n", json_number_value(device) / 1073741824.0);
 }
 
 static void show_sparsity(const json_t *s)
 {
-    printf("  removed by the mask    %.0f of %.0f prunable weights (%.4f %%), of all %.0f parameters %.4f %%\n",
-           number(s, "dropped"), number(s, "prunable_weights"), 100 * number(s, "prunable"), number(s, "parameters"),
-           100 * number(s, "all_parameters"));
-    printf("  zeros in the file      %.0f (%.0f were there before)\n", number(s, "zeros"), number(s, "zeros_before"));
+    printf(
+        "  removed by the mask    %.0f of %.0f prunable weights (%.4f %%), of all %.0f parameters %.4f %%\n",
+        number(s, "dropped"), number(s, "prunable_weights"), 100 * number(s, "prunable"),
+        number(s, "parameters"), 100 * number(s, "all_parameters"));
+    printf("  zeros in the file      %.0f (%.0f were there before)\n", number(s, "zeros"),
+           number(s, "zeros_before"));
 }
 
 static void show_skipped(const json_t *skipped)
 {
     if (json_array_size(skipped) == 0) return;
     const json_t *first = json_array_get(skipped, 0);
-    printf("  left dense             %zu linears, the first %s: %s\n", json_array_size(skipped), text(first, "name"),
-           text(first, "reason"));
+    printf("  left dense             %zu linears, the first %s: %s\n", json_array_size(skipped),
+           text(first, "name"), text(first, "reason"));
 }
 
 static bool structured(const char *method)
 {
-    return strstr(method, "-sp") != NULL || strcmp(method, "flap") == 0 || strcmp(method, "policy-gradient") == 0;
+    return strstr(method, "-sp") != NULL || strcmp(method, "flap") == 0 ||
+           strcmp(method, "policy-gradient") == 0;
 }
 
 void cli_show_prune(const cli *c)
@@ -96,9 +101,10 @@ void cli_show_prune(const cli *c)
 void cli_show_eval(const cli *c)
 {
     json_t *r = parse_result(c);
-    printf("perplexity %.4f  (mean %.6f nats over %.0f predictions: %.0f windows of %.0f tokens)\nprotocol: %s\n",
-           number(r, "perplexity"), number(r, "nll"), number(r, "tokens"), number(r, "windows"), number(r, "seqlen"),
-           text(r, "protocol"));
+    printf("perplexity %.4f  (mean %.6f nats over %.0f predictions: %.0f windows of %.0f tokens)\nprotocol: "
+           "%s\n",
+           number(r, "perplexity"), number(r, "nll"), number(r, "tokens"), number(r, "windows"),
+           number(r, "seqlen"), text(r, "protocol"));
     json_decref(r);
 }
 
@@ -114,12 +120,15 @@ static void show_failure(const json_t *f)
 void cli_show_verify(const cli *c)
 {
     json_t *r = parse_result(c);
-    const json_t *failures = json_object_get(r, "failures"), *untouched = json_object_get(r, "untouched_identical");
+    const json_t *failures = json_object_get(r, "failures"),
+                 *untouched = json_object_get(r, "untouched_identical");
     printf("verify: %s\n", json_is_true(json_object_get(r, "ok")) ? "ok" : "FAILED");
     printf("  zeros %.0f of %.0f prunable weights\n", number(r, "zeros"), number(r, "prunable_weights"));
     if (json_is_boolean(untouched))
-        printf("  untouched tensors and kept weights identical: %s\n", json_is_true(untouched) ? "yes" : "no");
-    for (size_t i = 0; i < json_array_size(failures) && i < 20; i++) show_failure(json_array_get(failures, i));
+        printf("  untouched tensors and kept weights identical: %s\n",
+               json_is_true(untouched) ? "yes" : "no");
+    for (size_t i = 0; i < json_array_size(failures) && i < 20; i++)
+        show_failure(json_array_get(failures, i));
     if (json_array_size(failures) > 20) printf("  and %zu more\n", json_array_size(failures) - 20);
     json_decref(r);
 }
@@ -141,6 +150,7 @@ void cli_show_devices(const cli *c)
                number(d, "bytes_total") / 1073741824.0, number(d, "units"));
     }
     for (size_t i = 0; i < json_array_size(missing); i++)
-        printf("%s: %s\n", text(json_array_get(missing, i), "backend"), text(json_array_get(missing, i), "why"));
+        printf("%s: %s\n", text(json_array_get(missing, i), "backend"),
+               text(json_array_get(missing, i), "why"));
     json_decref(r);
 }

@@ -47,21 +47,21 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------------ status */
 
 /* Every failure once: name, value (pinned), exit code of the program, whose fault it is. */
-#define LOP_STATUS_LIST(X)                                                                                           \
-    X(OK, 0, 0, "done")                                                                                              \
-    X(E_ARGUMENT, -1, 2, "a wrong argument or option")                                                               \
-    X(E_MEMORY, -2, 4, "not enough host memory")                                                                     \
-    X(E_DEVICE_MEMORY, -3, 4, "not enough device memory")                                                            \
-    X(E_DEVICE, -4, 5, "a device or its driver failed")                                                              \
-    X(E_FILE, -5, 3, "an input file cannot be read")                                                                 \
-    X(E_FORMAT, -6, 3, "an input file is not what it should be")                                                     \
-    X(E_UNSUPPORTED, -7, 3, "this build or version cannot do that")                                                  \
-    X(E_NUMERIC, -8, 6, "the numbers went wrong")                                                                    \
-    X(E_COMM, -9, 7, "another rank failed")                                                                          \
-    X(E_OUTPUT, -10, 8, "output cannot be written")                                                                  \
-    X(E_DISK, -11, 4, "not enough disk")                                                                             \
-    X(E_VERIFY, -12, 1, "the check did not pass")                                                                    \
-    X(E_STOPPED, -13, 130, "stopped on request; the run can be resumed")                                             \
+#define LOP_STATUS_LIST(X)                                                                                   \
+    X(OK, 0, 0, "done")                                                                                      \
+    X(E_ARGUMENT, -1, 2, "a wrong argument or option")                                                       \
+    X(E_MEMORY, -2, 4, "not enough host memory")                                                             \
+    X(E_DEVICE_MEMORY, -3, 4, "not enough device memory")                                                    \
+    X(E_DEVICE, -4, 5, "a device or its driver failed")                                                      \
+    X(E_FILE, -5, 3, "an input file cannot be read")                                                         \
+    X(E_FORMAT, -6, 3, "an input file is not what it should be")                                             \
+    X(E_UNSUPPORTED, -7, 3, "this build or version cannot do that")                                          \
+    X(E_NUMERIC, -8, 6, "the numbers went wrong")                                                            \
+    X(E_COMM, -9, 7, "another rank failed")                                                                  \
+    X(E_OUTPUT, -10, 8, "output cannot be written")                                                          \
+    X(E_DISK, -11, 4, "not enough disk")                                                                     \
+    X(E_VERIFY, -12, 1, "the check did not pass")                                                            \
+    X(E_STOPPED, -13, 130, "stopped on request; the run can be resumed")                                     \
     X(E_INTERNAL, -14, 70, "our own mistake")
 
 typedef enum lop_status {
@@ -104,8 +104,8 @@ typedef enum lop_option_kind {
 
 /* One option, as the command line, the man page, the documents and the tests read it. */
 typedef struct lop_option {
-    const char *name;         /* "block-size" */
-    const char *alias;        /* other names, parted by |; NULL: none */
+    const char *name;  /* "block-size" */
+    const char *alias; /* other names, parted by |; NULL: none */
     lop_option_kind kind;
     const char *default_text; /* the value when it is left out; NULL: none */
     double low, high;         /* range of INT and REAL, both inclusive; low == high: any */
@@ -193,7 +193,8 @@ LOP_API void lop_model_close(lop_model *model);
 LOP_API lop_status lop_info(lop_model *model, const lop_setting *settings, int count, lop_result **out);
 
 /* Writes the pruned model to the folder `save` and its report beside it. A run that stops, for whatever reason, leaves
- * `save` as it was but for a hidden folder from which the setting resume=on goes on. */
+ * `save` as it was but for a hidden folder from which the setting resume=on goes on. The setting "command" (argv as a JSON
+ * array) goes into the report as it is. */
 LOP_API lop_status lop_prune(lop_model *model, const char *method, const lop_setting *settings, int count,
                              const char *save, lop_result **out);
 
@@ -216,16 +217,16 @@ LOP_API lop_status lop_convert(lop_model *model, const char *save, const lop_set
 
 /* Reads the files of a pruned folder again and holds them against its report (and, with the setting `against`, against
  * the source). LOP_E_VERIFY when the check ran and did not pass: *out is then set all the same and names what failed. */
-LOP_API lop_status lop_verify(lop_session *session, const char *folder, const lop_setting *settings, int count,
-                              lop_result **out);
+LOP_API lop_status lop_verify(lop_session *session, const char *folder, const lop_setting *settings,
+                              int count, lop_result **out);
 
 /* Keep masks as files. `verb`: "apply" puts the zeros of settings masks into model, written to save; "diff"; "union". */
 LOP_API lop_status lop_mask(lop_session *session, const char *verb, const lop_setting *settings, int count,
                             lop_result **out);
 
 /* A model of a named shape with seeded random weights, for benchmarks. */
-LOP_API lop_status lop_synth(lop_session *session, const char *shape, const char *save, const lop_setting *settings,
-                             int count, lop_result **out);
+LOP_API lop_status lop_synth(lop_session *session, const char *shape, const char *save,
+                             const lop_setting *settings, int count, lop_result **out);
 
 /* One self-contained HTML page over the report of a pruned folder. */
 LOP_API lop_status lop_report(lop_session *session, const char *folder, const char *save, lop_result **out);

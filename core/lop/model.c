@@ -92,8 +92,9 @@ static json_t *shapes_json(const lop_net *net)
     for (int l = 0; l < LOP_LINEAR_COUNT; l++) {
         const lop_linear_file *f = &net->blocks[0].linear[l];
         if (f->weight == NULL) continue;
-        (void)json_array_append_new(linears, json_pack("{s:s, s:[i,i], s:s}", "name", f->weight->name, "shape",
-                                                       f->out, f->in, "dtype", lop_dtype_name(f->weight->dtype)));
+        (void)json_array_append_new(linears,
+                                    json_pack("{s:s, s:[i,i], s:s}", "name", f->weight->name, "shape", f->out,
+                                              f->in, "dtype", lop_dtype_name(f->weight->dtype)));
     }
     return linears;
 }
@@ -111,12 +112,12 @@ lop_status lop_info(lop_model *model, const lop_setting *settings, int count, lo
     json_t *object = json_pack(
         "{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:o, s:s, s:b, s:o, s:o}", "model",
         lop_checkpoint_path(model->file), "family", model->net.family->name, "container",
-        lop_checkpoint_is_gguf(model->file) ? "gguf" : "safetensors", "blocks", c->blocks, "hidden", c->hidden, "ffn",
-        c->ffn, "heads", c->heads, "kv_heads", c->kv_heads, "head_dim", c->head_dim, "vocab", c->vocab, "positions",
-        c->positions, "parameters", (json_int_t)model->net.parameters, "prunable_weights",
-        (json_int_t)model->net.prunable, "zeros", counted ? json_integer((json_int_t)zeros) : json_null(), "dtype",
-        lop_dtype_name(c->dtype), "tied", (int)c->tied, "tokenizer", tokenizer_json(model), "linears",
-        shapes_json(&model->net));
+        lop_checkpoint_is_gguf(model->file) ? "gguf" : "safetensors", "blocks", c->blocks, "hidden",
+        c->hidden, "ffn", c->ffn, "heads", c->heads, "kv_heads", c->kv_heads, "head_dim", c->head_dim,
+        "vocab", c->vocab, "positions", c->positions, "parameters", (json_int_t)model->net.parameters,
+        "prunable_weights", (json_int_t)model->net.prunable, "zeros",
+        counted ? json_integer((json_int_t)zeros) : json_null(), "dtype", lop_dtype_name(c->dtype), "tied",
+        (int)c->tied, "tokenizer", tokenizer_json(model), "linears", shapes_json(&model->net));
     status = lop_result_take(object, out);
 done:
     lop_settings_close(&s);

@@ -13,16 +13,20 @@ static const lop_option session_options[] = {
     {"backend", NULL, LOP_OPTION_TEXT, "auto", 0, 0, NULL, NULL,
      "the processor: auto (the best there is), or a backend that `lop devices` lists", NULL},
     {"device", NULL, LOP_OPTION_INT, "0", 0, 1023, NULL, NULL, "which device of the backend", NULL},
-    {"threads", NULL, LOP_OPTION_INT, "0", 0, 4096, NULL, NULL, "host threads that compute; 0: all cores", NULL},
+    {"threads", NULL, LOP_OPTION_INT, "0", 0, 4096, NULL, NULL, "host threads that compute; 0: all cores",
+     NULL},
     {"math", NULL, LOP_OPTION_CHOICE, "native", 0, 0, "f32|tf32|native", NULL,
      "how products are computed where the device has a choice", NULL},
-    {"forward-batch", NULL, LOP_OPTION_INT, "4", 1, 4096, NULL, "sequences", "sequences of one forward call", NULL},
+    {"forward-batch", NULL, LOP_OPTION_INT, "4", 1, 4096, NULL, "sequences", "sequences of one forward call",
+     NULL},
     {"max-device-mem", NULL, LOP_OPTION_BYTES, NULL, 0, 0, NULL, "bytes", "budget of device memory", NULL},
     {"max-host-mem", NULL, LOP_OPTION_BYTES, NULL, 0, 0, NULL, "bytes", "budget of host memory", NULL},
 };
 
-#define TEXT_OPTIONS                                                                                                 \
-    {"text", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL, "UTF-8 text, tokenised as one string", NULL}
+#define TEXT_OPTIONS                                                                                         \
+    {                                                                                                        \
+        "text", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL, "UTF-8 text, tokenised as one string", NULL   \
+    }
 
 static const lop_option info_options[] = {
     {"zeros", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL,
@@ -31,11 +35,13 @@ static const lop_option info_options[] = {
 
 static const lop_option eval_options[] = {
     TEXT_OPTIONS,
-    {"tokens", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL, "token ids, little-endian int32 (FILE.i32)", NULL},
+    {"tokens", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL, "token ids, little-endian int32 (FILE.i32)",
+     NULL},
     {"choices", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL, "zero-shot requests (FILE.jsonl)", NULL},
     {"seqlen", NULL, LOP_OPTION_INT, NULL, 2, 1 << 24, NULL, "tokens",
      "length of a window; left out: min(2048, the model's maximum)", NULL},
-    {"windows", "nwindows", LOP_OPTION_INT, NULL, 1, 1 << 30, NULL, "windows", "the first so many; left out: all", NULL},
+    {"windows", "nwindows", LOP_OPTION_INT, NULL, 1, 1 << 30, NULL, "windows",
+     "the first so many; left out: all", NULL},
 };
 
 static const lop_option generate_options[] = {
@@ -45,7 +51,8 @@ static const lop_option generate_options[] = {
 
 static const lop_option tokenize_options[] = {
     TEXT_OPTIONS,
-    {"save", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL, "where the ids go, little-endian int32 (IDS.i32)", NULL},
+    {"save", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL, "where the ids go, little-endian int32 (IDS.i32)",
+     NULL},
 };
 
 static const lop_option convert_options[] = {

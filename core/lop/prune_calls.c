@@ -17,10 +17,8 @@ static lop_status prepare(lop_model *model, const char *method, const lop_settin
     LOP_TRY(lop_method_need(method, &row));
     lop_prune_option_set(row, &set);
     LOP_TRY(lop_settings_open(&set, settings, count, checked));
-    *call = (lop_prune_call){.model = model->file,
-                             .method = method,
-                             .settings = checked,
-                             .log = &model->session->log};
+    *call = (lop_prune_call){
+        .model = model->file, .method = method, .settings = checked, .log = &model->session->log};
     return LOP_OK;
 }
 
@@ -37,8 +35,8 @@ static const char *take_command(const lop_setting *settings, int count, lop_sett
     return command;
 }
 
-lop_status lop_prune(lop_model *model, const char *method, const lop_setting *settings, int count, const char *save,
-                     lop_result **out)
+lop_status lop_prune(lop_model *model, const char *method, const lop_setting *settings, int count,
+                     const char *save, lop_result **out)
 {
     lop_settings checked = {0};
     lop_prune_call call;
@@ -61,7 +59,8 @@ done:
     return status;
 }
 
-lop_status lop_plan(lop_model *model, const char *method, const lop_setting *settings, int count, lop_result **out)
+lop_status lop_plan(lop_model *model, const char *method, const lop_setting *settings, int count,
+                    lop_result **out)
 {
     lop_settings checked = {0};
     lop_prune_call call;
@@ -90,7 +89,8 @@ lop_status lop_verify(lop_session *session, const char *folder, const lop_settin
     return verdict;
 }
 
-lop_status lop_mask(lop_session *session, const char *verb, const lop_setting *settings, int count, lop_result **out)
+lop_status lop_mask(lop_session *session, const char *verb, const lop_setting *settings, int count,
+                    lop_result **out)
 {
     lop_settings s = {0};
     char *found = NULL;
@@ -106,6 +106,6 @@ lop_status lop_report(lop_session *session, const char *folder, const char *save
 {
     (void)session;
     *out = NULL;
-    return LOP_FAIL(LOP_E_UNSUPPORTED, "pages over %s for %s are not in this version; read prune_report.json", folder,
-                    save);
+    return LOP_FAIL(LOP_E_UNSUPPORTED, "pages over %s for %s are not in this version; read prune_report.json",
+                    folder, save);
 }

@@ -31,6 +31,7 @@ LOP_CHECKED lop_status lop_model_tokenizer(lop_model *model, const lop_tokenizer
 int32_t lop_session_batch(const lop_session *session);
 
 /* The options of a call by name, as one set. LOP_E_INTERNAL for a name that is no call. */
-LOP_CHECKED lop_status lop_call_settings(const char *call, const lop_setting *at, int count, lop_settings *out);
+LOP_CHECKED lop_status lop_call_settings(const char *call, const lop_setting *at, int count,
+                                         lop_settings *out);
 
 #endif
