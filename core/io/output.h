@@ -68,6 +68,22 @@ LOP_CHECKED lop_status lop_output_add_file(lop_output *o, const char *name, cons
  * The caller frees *path with lop_free. */
 LOP_CHECKED lop_status lop_output_work_path(lop_output *o, const char *name, bool publish, char **path);
 
+/* The tensor files, for reports: name, size, and the digest of the header with its eight length bytes. `name` belongs to
+ * the output. */
+typedef struct lop_output_file {
+    const char *name;
+    uint64_t bytes;
+    char header_sha256[65];
+} lop_output_file;
+int32_t lop_output_files(const lop_output *o);
+LOP_CHECKED lop_status lop_output_file_at(const lop_output *o, int32_t index, lop_output_file *out);
+
+/* True if the tensor of the source is in the folder: not a second copy of a tied head. */
+bool lop_output_has(const lop_output *o, const lop_tensor *t);
+
+/* Of the stored bytes of a tensor that is written. */
+LOP_CHECKED lop_status lop_output_sha256(const lop_output *o, const char *name, char out[65]);
+
 /* config.json, tokenizer files and generation_config.json are copied (made, for GGUF), and everything appears. */
 LOP_CHECKED lop_status lop_output_publish(lop_output *o);
 

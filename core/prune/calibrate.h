@@ -1,0 +1,45 @@
+/* calibrate.h - the calibration windows of a run, and the statistics of a block's inputs over them. */
+#ifndef LOP_CORE_PRUNE_CALIBRATE_H
+#define LOP_CORE_PRUNE_CALIBRATE_H
+
+#include "core/base/hash.h"
+#include "core/base/log.h"
+#include "core/base/option.h"
+#include "core/comm/comm.h"
+#include "core/device/arena.h"
+#include "core/model/block.h"
+
+/* Token ids to calibrate on. Zero-initialise; lop_calibration_close frees. */
+typedef struct lop_calibration {
+    int32_t *ids; /* windows * seqlen; NULL: the run has none */
+    int32_t windows, seqlen;
+    char *file;
+    char sha256[LOP_SHA256_TEXT]; /* of the file */
+} lop_calibration;
+
+/* Reads calib and what goes with it (text-field, nsamples, seqlen, seed, sampler). Without calib: no windows. */
+LOP_CHECKED lop_status lop_calibration_open(const lop_net *net, const lop_settings *settings, lop_log *log,
+                                            lop_calibration *out);
+void lop_calibration_close(lop_calibration *c);
+
+/* Sums over tokens of the squares of each distinct input of a block's linears. */
+typedef struct lop_statistics {
+    lop_mat colsum_sq[LOP_INPUT_COUNT]; /* (1, in) f32 */
+    lop_mat scratch;                    /* (ceil(T/128), the widest input) f32 */
+} lop_statistics;
+
+/* Places them for forward calls of at most `rows` tokens. */
+LOP_CHECKED lop_status lop_statistics_place(lop_arena *arena, const lop_net *net, int32_t rows,
+                                            lop_statistics *out);
+LOP_CHECKED lop_status lop_statistics_reset(lop_queue *q, const lop_statistics *s);
+
+/* A lop_watch_fn over a lop_statistics. */
+lop_status lop_statistics_watch(void *statistics, lop_queue *q, lop_input_id input, lop_mat x);
+
+/* Over all ranks. */
+LOP_CHECKED lop_status lop_statistics_sum(lop_comm *c, lop_queue *q, const lop_statistics *s);
+
+/* m = 0.  Any type. Waits. */
+LOP_CHECKED lop_status lop_mat_zero(lop_queue *q, lop_mat m);
+
+#endif

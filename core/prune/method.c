@@ -1,0 +1,89 @@
+/* method.c - the table of methods: those of this version, and those that it knows by name only. */
+#include "core/prune/method.h"
+
+#include "core/base/memory.h"
+#include "core/base/text.h"
+
+#include <string.h>
+
+static const lop_method method_sparsegpt = {
+    .name = "sparsegpt",
+    .summary = "layer-wise pruning with second-order compensation of what remains",
+    .source = "SparseGPT, Frantar and Alistarh 2023, Alg. 1; sparsegpt.py fasterprune"};
+static const lop_method method_besa = {
+    .name = "besa",
+    .summary = "sparsity of each row learned by the reconstruction error of its block",
+    .source = "BESA, Xu et al. 2024; LLMPrune-BESA"};
+static const lop_method method_sparsellm = {
+    .name = "sparsellm",
+    .summary = "global pruning by auxiliary variables, solved in alternation",
+    .source = "SparseLLM, Bai et al. 2024; SparseLLM"};
+static const lop_method method_policy_gradient = {
+    .name = "policy-gradient",
+    .alias = "pg",
+    .summary = "structured masks as Bernoulli variables, learned from the model's loss alone",
+    .source = "Gao et al. 2024, Bypass Back-propagation: policy gradient for structural pruning"};
+static const lop_method method_magnitude_sp = {.name = "magnitude-sp",
+                                               .summary = "heads and channels by the norm of their weights",
+                                               .source = "FLAP's baselines"};
+static const lop_method method_wanda_sp = {
+    .name = "wanda-sp", .summary = "heads and channels by Wanda's score", .source = "FLAP's baselines"};
+static const lop_method method_flap = {.name = "flap",
+                                       .summary = "heads and channels by fluctuation, with bias compensation",
+                                       .source = "FLAP, An et al. 2023"};
+
+static const lop_method *const methods[] = {
+    &lop_method_magnitude,   &lop_method_wanda,    &method_sparsegpt, &method_besa, &method_sparsellm,
+    &method_policy_gradient, &method_magnitude_sp, &method_wanda_sp,  &method_flap,
+};
+
+int lop_method_rows(void)
+{
+    return (int)(sizeof methods / sizeof methods[0]);
+}
+
+const lop_method *lop_method_row(int index)
+{
+    return methods[index];
+}
+
+/* Names compare with underscores read as hyphens, as options do. */
+static bool same_name(const char *name, const char *given)
+{
+    if (name == NULL) return false;
+    for (; *name != 0 && *name == (*given == '_' ? '-' : *given); name++) given++;
+    return *name == 0 && *given == 0;
+}
+
+const lop_method *lop_method_find(const char *name)
+{
+    for (int i = 0; name != NULL && i < lop_method_rows(); i++)
+        if (same_name(methods[i]->name, name) || same_name(methods[i]->alias, name)) return methods[i];
+    return NULL;
+}
+
+static lop_status names_list(bool supported, lop_string *out)
+{
+    for (int i = 0; i < lop_method_rows(); i++) {
+        if (supported && methods[i]->block == NULL) continue;
+        LOP_TRY(lop_string_print(out, "%s%s", out->size == 0 ? "" : ", ", methods[i]->name));
+    }
+    return LOP_OK;
+}
+
+lop_status lop_method_need(const char *name, const lop_method **out)
+{
+    *out = lop_method_find(name);
+    if (*out != NULL && (*out)->block != NULL) return LOP_OK;
+    lop_string names = {0};
+    lop_status status = names_list(*out != NULL, &names);
+    if (status == LOP_OK && *out != NULL)
+        status = LOP_FAIL(LOP_E_UNSUPPORTED, "method %s is known but not in this version: it has %s",
+                          (*out)->name, names.at);
+    else if (status == LOP_OK)
+        status = LOP_FAIL(LOP_E_ARGUMENT, "method %s is not known: the methods are %s",
+                          name == NULL ? "" : name, names.at);
+    *out = NULL;
+    lop_string_close(&names);
+    return status;
+}

@@ -1,0 +1,157 @@
+/* run.c - a prune from beginning to end: prepared, opened, walked block by block, finished, closed. */
+#include "core/prune/run_parts.h"
+
+#include "core/base/file.h"
+#include "core/base/memory.h"
+
+#include <time.h>
+
+double lop_run_clock(void)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) return 0.0;
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static lop_status output_open(lop_run *run)
+{
+    char *fingerprint = NULL;
+    LOP_TRY(lop_checkpoint_sha256(run->call->model, run->model_sha256));
+    LOP_TRY(lop_run_fingerprint(run, &fingerprint));
+    const lop_output_plan plan = {.source = run->call->model,
+                                  .folder = run->call->save,
+                                  .dtype_given = run->options.dtype_given,
+                                  .dtype = run->options.dtype,
+                                  .fingerprint = fingerprint,
+                                  .force = run->options.force,
+                                  .resume = run->options.resume};
+    const lop_status status = lop_output_open(&plan, &run->output);
+    lop_free(fingerprint);
+    return status;
+}
+
+static lop_status masks_plan(lop_run *run)
+{
+    lop_mask_entry *entries = NULL;
+    int32_t count = 0;
+    LOP_TRY(LOP_NEW(&entries, run->choice.blocks * LOP_LINEAR_COUNT));
+    for (int32_t b = 0; b < run->choice.blocks; b++)
+        for (int i = 0; i < LOP_LINEAR_COUNT; i++) {
+            const lop_linear_file *l = &run->net.blocks[b].linear[i];
+            if (!lop_choice_takes(&run->choice, &run->net, b, (lop_linear_id)i)) continue;
+            entries[count++] =
+                (lop_mask_entry){.name = (char *)(uintptr_t)l->weight->name, .rows = l->out, .cols = l->in};
+        }
+    const lop_status status = lop_masks_plan(entries, count, &run->masks);
+    lop_free(entries);
+    return status;
+}
+
+static lop_status masks_open(lop_run *run)
+{
+    char *path = NULL;
+    LOP_TRY(masks_plan(run));
+    LOP_TRY(lop_output_work_path(run->output, LOP_MASKS_NAME, true, &path));
+    const lop_status status = lop_masks_create(&run->masks, path);
+    lop_free(path);
+    return status;
+}
+
+/* Everything that computing needs, and nothing when there is nothing left to compute. */
+static lop_status machine_open(lop_run *run, int32_t first)
+{
+    lop_device *device = run->call->device;
+    lop_place place;
+    lop_run_bytes bytes;
+    LOP_TRY(lop_run_fit(run, &place, &bytes));
+    LOP_TRY(lop_queue_open(device, &run->queue));
+    LOP_TRY(lop_run_place(run, device, place, (size_t)bytes.arena));
+    if (lop_run_forwards(run))
+        LOP_TRY(lop_forward_open(&run->net, device, run->word, run->options.forward_batch,
+                                 run->calibration.seqlen, &run->forward));
+    const lop_source source = lop_run_written_source(run);
+    return lop_reader_open(&run->net, device, run->options.dense_stream ? NULL : &source, first,
+                           run->net.config->blocks, &run->reader);
+}
+
+static lop_status blocks_walk(lop_run *run)
+{
+    const int32_t blocks = run->net.config->blocks, done = run->done;
+    const bool replays = lop_run_forwards(run);
+    if (done == blocks) return LOP_OK;
+    LOP_TRY(machine_open(run, replays ? 0 : done));
+    const double from = lop_run_clock();
+    if (replays) LOP_TRY(lop_run_embed(run));
+    run->seconds.calibrate += lop_run_clock() - from;
+    for (int32_t b = replays ? 0 : done; b < blocks; b++)
+        LOP_TRY(b < done ? lop_run_replay(run, b) : lop_run_compute(run, b));
+    return LOP_OK;
+}
+
+/* A run that was stopped while it published is finished by opening it: only its report is left to be read. */
+static lop_status report_read(const lop_run *run, char **report)
+{
+    char *path = NULL;
+    size_t size = 0;
+    LOP_TRY(lop_path_join(run->call->save, LOP_REPORT_NAME, &path));
+    const lop_status status = lop_file_read(path, LOP_REPORT_MOST, report, &size);
+    lop_free(path);
+    return status;
+}
+
+static lop_status run_open(lop_run *run, const lop_prune_call *call)
+{
+    lop_place place;
+    lop_run_bytes bytes;
+    LOP_TRY(lop_run_prepare(run, call));
+    LOP_TRY(lop_run_fit(run, &place, &bytes)); /* before anything is written */
+    LOP_TRY(output_open(run));
+    if (lop_output_published(run->output)) return LOP_OK;
+    LOP_TRY(lop_run_take_journal(run));
+    if (run->options.save_masks) LOP_TRY(masks_open(run));
+    return lop_writer_open(run->output, run->options.save_masks ? &run->masks : NULL, lop_run_job_bytes(run),
+                           &run->writer);
+}
+
+/* The writer first: what it has under way becomes part of the journal, so that a stopped run loses little. */
+static void run_close(lop_run *run)
+{
+    lop_error_record record;
+    lop_error_save(&record);
+    lop_writer_close(run->writer);
+    lop_reader_close(run->reader);
+    lop_forward_close(run->forward);
+    if (run->queue.device != NULL) lop_queue_close(&run->queue);
+    lop_run_unplace(run);
+    lop_masks_close(&run->masks);
+    lop_output_close(run->output);
+    json_decref(run->blocks);
+    lop_calibration_close(&run->calibration);
+    lop_choice_close(&run->choice);
+    lop_net_close(&run->net);
+    lop_comm_close(&run->self);
+    lop_error_restore(&record);
+}
+
+lop_status lop_prune_run(const lop_prune_call *call, char **report)
+{
+    lop_status status = LOP_OK;
+    lop_run *run = NULL;
+    *report = NULL;
+    LOP_TRY(LOP_NEW(&run, 1));
+    LOP_TRY_DONE(run_open(run, call));
+    if (lop_output_published(run->output)) {
+        status = report_read(run, report);
+        goto done;
+    }
+    LOP_TRY_DONE(blocks_walk(run));
+    LOP_TRY_DONE(lop_run_finish(run, report));
+done:
+    run_close(run);
+    lop_free(run);
+    if (status != LOP_OK) {
+        lop_free(*report);
+        *report = NULL;
+    }
+    return status;
+}

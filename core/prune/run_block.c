@@ -1,0 +1,134 @@
+/* run_block.c - one block from its dense weights to what is written, or replayed from what was written before. */
+#include "core/prune/run_parts.h"
+
+#include "core/base/text.h"
+
+static lop_status tell_block(const lop_run *run, int32_t index, const char *state)
+{
+    lop_string json = {0}, text = {0};
+    lop_status status = LOP_OK;
+    LOP_TRY_DONE(lop_string_print(&json, "{\"event\":\"block\",\"index\":%d,\"of\":%d,\"state\":\"%s\"}",
+                                  index, run->net.config->blocks, state));
+    LOP_TRY_DONE(lop_string_print(&text, "block %d of %d %s", index + 1, run->net.config->blocks, state));
+    lop_log_stage(run->call->log, json.at, text.at);
+    lop_log_progress(run->call->log, "blocks", index + 1, run->net.config->blocks);
+done:
+    lop_string_close(&text);
+    lop_string_close(&json);
+    return status;
+}
+
+static lop_status load(lop_run *run)
+{
+    const double from = lop_run_clock();
+    const lop_status status = lop_reader_take(run->reader, &run->queue, &run->mats.block);
+    run->seconds.load += lop_run_clock() - from;
+    return status;
+}
+
+/* The chosen linears of the block at work, as a method sees them. */
+static void choose(lop_run *run, int32_t index, lop_prune_block *out)
+{
+    lop_run_mats *m = &run->mats;
+    *out = (lop_prune_block){.index = index,
+                             .queue = &run->queue,
+                             .arena = run->arena,
+                             .settings = run->call->settings,
+                             .log = run->call->log};
+    for (int32_t i = 0; i < m->block.count; i++) {
+        const lop_linear_view *view = &m->block.linears[i];
+        if (!lop_choice_takes(&run->choice, &run->net, index, view->id)) continue;
+        out->linears[out->count++] = (lop_prune_linear){
+            .view = view,
+            .target = run->target,
+            .colsum_sq = (run->method->needs & LOP_NEED_COLSUM_SQ) != 0 ? m->statistics.colsum_sq[view->input]
+                                                                        : LOP_NONE,
+            .keep = m->keep[i]};
+    }
+}
+
+static lop_status weights_copy(lop_queue *q, const lop_block *from, const lop_block *to)
+{
+    LOP_TRY(lop_cast(q, from->qkv, to->qkv));
+    LOP_TRY(lop_cast(q, from->o, to->o));
+    LOP_TRY(lop_cast(q, from->gate_up, to->gate_up));
+    return lop_cast(q, from->down, to->down);
+}
+
+/* The loss that magnitude's ranks would leave at the same target. The weights are as before afterwards. */
+static lop_status loss_of_magnitude(lop_run *run, const lop_prune_block *chosen, double *loss)
+{
+    lop_prune_block trial = *chosen;
+    trial.settings = NULL;
+    LOP_TRY(weights_copy(&run->queue, &run->mats.block, &run->mats.dense));
+    LOP_TRY(lop_method_magnitude.block(&trial));
+    for (int32_t i = 0; i < trial.count; i++)
+        LOP_TRY(lop_zero_dropped(&run->queue, trial.linears[i].keep, trial.linears[i].view->w));
+    LOP_TRY(lop_run_pass_loss(run, chosen->index, loss));
+    return weights_copy(&run->queue, &run->mats.dense, &run->mats.block);
+}
+
+static lop_status decide(lop_run *run, int32_t index, lop_prune_block *chosen, double *loss_before)
+{
+    choose(run, index, chosen);
+    if (run->options.loss_before) LOP_TRY(loss_of_magnitude(run, chosen, loss_before));
+    const lop_status status = run->method->block(chosen);
+    if (status != LOP_OK) lop_note("while pruning block %d with %s", index, run->method->name);
+    return status;
+}
+
+/* The block's report takes its place in run->blocks; the writer adds digests to it. */
+static lop_status hand_over(lop_run *run, const lop_prune_block *chosen, double from, double losses[2],
+                            lop_job *job)
+{
+    LOP_TRY(lop_json_put(job->line, "loss_before", losses[0] >= 0 ? json_real(losses[0]) : json_null()));
+    LOP_TRY(lop_json_put(job->line, "loss_after", losses[1] >= 0 ? json_real(losses[1]) : json_null()));
+    LOP_TRY(lop_json_put(job->line, "seconds", json_real(lop_run_clock() - from)));
+    LOP_TRY(lop_writer_submit(run->writer));
+    return tell_block(run, chosen->index, "computed");
+}
+
+static lop_status job_begin(lop_run *run, int32_t index, lop_job **out)
+{
+    *out = lop_writer_job(run->writer);
+    LOP_TRY(lop_report_block_json(index, 0.0, -1.0, -1.0, &(*out)->line));
+    if (json_array_append_new(run->blocks, (*out)->line) == 0) return LOP_OK;
+    return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
+}
+
+lop_status lop_run_compute(lop_run *run, int32_t index)
+{
+    double losses[2] = {-1.0, -1.0};
+    const double from = lop_run_clock();
+    lop_prune_block chosen;
+    lop_job *job = NULL;
+    LOP_TRY(lop_log_check_stop(run->call->log));
+    LOP_TRY(load(run));
+    LOP_TRY(lop_run_count_before(run));
+    const double loaded = lop_run_clock();
+    if (lop_run_forwards(run)) LOP_TRY(lop_run_pass_dense(run, index));
+    LOP_TRY(lop_queue_wait(&run->queue));
+    const double calibrated = lop_run_clock();
+    LOP_TRY(decide(run, index, &chosen, &losses[0]));
+    LOP_TRY(job_begin(run, index, &job));
+    LOP_TRY(lop_run_apply(run, &chosen, job));
+    if (lop_run_forwards(run))
+        LOP_TRY(lop_run_pass_pruned(run, index, run->options.loss_after ? &losses[1] : NULL));
+    const double learned = lop_run_clock();
+    LOP_TRY(hand_over(run, &chosen, from, losses, job));
+    run->seconds.calibrate += calibrated - loaded;
+    run->seconds.learn += learned - calibrated;
+    run->seconds.write += lop_run_clock() - learned;
+    return LOP_OK;
+}
+
+lop_status lop_run_replay(lop_run *run, int32_t index)
+{
+    const double from = lop_run_clock();
+    LOP_TRY(lop_log_check_stop(run->call->log));
+    LOP_TRY(load(run));
+    if (!run->options.dense_stream) LOP_TRY(lop_run_round_rest(run, index, true));
+    LOP_TRY(lop_run_pass_replay(run, index));
+    run->seconds.calibrate += lop_run_clock() - from;
+    return tell_block(run, index, "replayed");
+}

@@ -1,0 +1,167 @@
+/* run_memory.c - where everything of a run lies. The same placing code, run without a device, says what it takes. */
+#include "core/prune/run_parts.h"
+
+#include <inttypes.h>
+
+static lop_type kept_type(const lop_run *run)
+{
+    /* A quantised model's hidden states may leave the range of f16, which says nothing about what it was made in. */
+    switch (run->net.blocks[0].linear[LOP_LINEAR_DOWN].weight->dtype) {
+    case LOP_DTYPE_F16:
+        return LOP_F16;
+    case LOP_DTYPE_BF16:
+        return LOP_BF16;
+    default:
+        return LOP_F32;
+    }
+}
+
+/* A linear of the output's widest type, on its way to the host. */
+static lop_status measure_linear(lop_arena *arena, const lop_run *run, lop_mat w)
+{
+    const lop_arena_mark mark = lop_arena_here(arena);
+    lop_mat out;
+    lop_status status = lop_arena_mat(arena, w.rows, w.cols, LOP_F32, &out);
+    lop_arena_reset(arena, mark);
+    if (status == LOP_OK && run->method->measure != NULL) status = run->method->measure(arena, w);
+    lop_arena_reset(arena, mark);
+    if (status == LOP_OK && run->options.loss_before) status = lop_method_magnitude.measure(arena, w);
+    lop_arena_reset(arena, mark);
+    return status;
+}
+
+static lop_status place_passes(lop_run *run, lop_run_mats *m)
+{
+    const int32_t rows = run->options.forward_batch * run->calibration.seqlen,
+                  width = run->net.config->hidden;
+    if (!lop_run_forwards(run)) return LOP_OK;
+    LOP_TRY(lop_arena_mat(run->arena, rows, width, LOP_F32, &m->x));
+    LOP_TRY(lop_arena_mat(run->arena, rows, 1, LOP_F32, &m->row_sum));
+    LOP_TRY(lop_arena_mat(run->arena, rows, 1, LOP_U32, &m->row_count));
+    LOP_TRY(lop_statistics_place(run->arena, &run->net, rows, &m->statistics));
+    if (run->options.loss_before) LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->dense));
+    return LOP_OK;
+}
+
+static lop_status place_block(lop_run *run, lop_run_mats *m)
+{
+    LOP_TRY(lop_arena_mat(run->arena, 1, 1, LOP_F64, &m->loss));
+    LOP_TRY(lop_arena_mat(run->arena, 1, 1, LOP_I64, &m->wrong));
+    LOP_TRY(lop_arena_mat(run->arena, 2, LOP_LINEAR_COUNT, LOP_I64, &m->zeros));
+    LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->block));
+    int32_t rows_most = 1;
+    for (int32_t i = 0; i < m->block.count; i++) {
+        const lop_mat w = m->block.linears[i].w;
+        LOP_TRY(lop_arena_mat(run->arena, w.rows, (w.cols + 7) / 8, LOP_U8, &m->keep[i]));
+        rows_most = w.rows > rows_most ? w.rows : rows_most;
+    }
+    LOP_TRY(lop_arena_mat(run->arena, rows_most, 1, LOP_U32, &m->linear_count));
+    return place_passes(run, m);
+}
+
+static lop_status place_streams(lop_run *run, lop_device *device, lop_place place)
+{
+    const bool dense = run->options.loss_after;
+    lop_stream_shape shape = {.place = place,
+                              .type = kept_type(run),
+                              .sequences = run->calibration.windows,
+                              .batch = run->options.forward_batch,
+                              .tokens = run->calibration.seqlen,
+                              .width = run->net.config->hidden};
+    if (!lop_run_forwards(run)) return LOP_OK;
+    LOP_TRY(lop_stream_open(device, &shape, &run->input));
+    shape.type = LOP_F32; /* a loss is a small difference: rounding its terms would drown it */
+    if (dense) LOP_TRY(lop_stream_open(device, &shape, &run->dense));
+    return LOP_OK;
+}
+
+lop_status lop_run_place(lop_run *run, lop_device *device, lop_place place, size_t arena_bytes)
+{
+    LOP_TRY(lop_arena_open(device, LOP_ON_DEVICE, arena_bytes, &run->arena));
+    LOP_TRY(place_block(run, &run->mats));
+    if (device == NULL)
+        for (int32_t i = 0; i < run->mats.block.count; i++)
+            LOP_TRY(measure_linear(run->arena, run, run->mats.block.linears[i].w));
+    return place_streams(run, device, place);
+}
+
+void lop_run_unplace(lop_run *run)
+{
+    lop_stream_close(&run->dense);
+    lop_stream_close(&run->input);
+    lop_arena_close(run->arena);
+    run->arena = NULL;
+}
+
+lop_status lop_run_measure(const lop_run *run, lop_place place, lop_run_bytes *out)
+{
+    lop_run copy = *run; /* the placing code writes into a run: into one that nobody keeps */
+    copy.arena = NULL;
+    copy.input = copy.dense = (lop_stream){0};
+    const lop_status status = lop_run_place(&copy, NULL, place, 0);
+    *out = (lop_run_bytes){0};
+    if (status == LOP_OK) {
+        const bool forwards = lop_run_forwards(run);
+        out->arena = out->weights = lop_arena_peak(copy.arena);
+        if (forwards)
+            out->weights +=
+                lop_forward_bytes(&run->net, run->word, run->options.forward_batch, run->calibration.seqlen);
+        out->activations =
+            lop_stream_bytes(&copy.input, LOP_ON_DEVICE) + lop_stream_bytes(&copy.dense, LOP_ON_DEVICE);
+        out->device = out->weights + out->activations;
+        out->host = lop_reader_bytes(&run->net) + 2 * (uint64_t)lop_run_job_bytes(run) +
+                    (uint64_t)run->calibration.windows * (uint64_t)run->calibration.seqlen * sizeof(int32_t) +
+                    lop_stream_bytes(&copy.input, LOP_ON_HOST) + lop_stream_bytes(&copy.dense, LOP_ON_HOST);
+        if (run->call->device->host_memory) out->host += out->device;
+    }
+    lop_run_unplace(&copy);
+    return status;
+}
+
+size_t lop_run_job_bytes(const lop_run *run)
+{
+    enum { PIECE = 64 };
+    size_t most = 0;
+    for (int32_t b = 0; b < run->net.config->blocks; b++) {
+        size_t bytes = 0;
+        for (int i = 0; i < LOP_LINEAR_COUNT; i++) {
+            const lop_linear_file *l = &run->net.blocks[b].linear[i];
+            if (l->weight == NULL) continue;
+            const size_t weights = (size_t)l->out * (size_t)l->in;
+            bytes += 4 * weights + (size_t)l->out * (((size_t)l->in + 7) / 8) + 2 * PIECE;
+        }
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+static double gib(uint64_t bytes)
+{
+    return (double)bytes / (1024.0 * 1024.0 * 1024.0);
+}
+
+lop_status lop_run_fit(const lop_run *run, lop_place *out, lop_run_bytes *used)
+{
+    lop_run_bytes bytes;
+    const uint64_t device = run->call->device_bytes_most, host = run->call->host_bytes_most;
+    *out = LOP_ON_DEVICE;
+    LOP_TRY(lop_run_measure(run, LOP_ON_DEVICE, &bytes));
+    if (device != 0 && bytes.device > device) {
+        *out = LOP_ON_HOST;
+        LOP_TRY(lop_run_measure(run, LOP_ON_HOST, &bytes));
+    }
+    if (device != 0 && bytes.device > device)
+        return LOP_FAIL(LOP_E_DEVICE_MEMORY,
+                        "this run takes %.3f GiB of device memory (%" PRIu64
+                        " bytes) and %.3f are allowed: give --max-device-mem %" PRIu64 " or more, or a lower "
+                        "--forward-batch",
+                        gib(bytes.device), bytes.device, gib(device), bytes.device);
+    if (host != 0 && bytes.host > host)
+        return LOP_FAIL(LOP_E_MEMORY,
+                        "this run takes %.3f GiB of host memory (%" PRIu64
+                        " bytes) and %.3f are allowed: give --max-host-mem %" PRIu64
+                        " or more, or fewer --nsamples",
+                        gib(bytes.host), bytes.host, gib(host), bytes.host);
+    *used = bytes;
+    return LOP_OK;
+}

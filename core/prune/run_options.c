@@ -1,0 +1,244 @@
+/* run_options.c - the options of every prune, and all that can be decided from them and from headers. */
+#include "core/prune/run_parts.h"
+
+#include "core/base/memory.h"
+
+#include <string.h>
+
+static const lop_option options[] = {
+    {.name = "sparsity-ratio",
+     .alias = "sparsity",
+     .kind = LOP_OPTION_REAL,
+     .low = -1e9,
+     .high = 1e9,
+     .unit = "fraction",
+     .help = "part removed of the weights of every linear of every block, 0 <= R < 1"},
+    {.name = "sparsity-type",
+     .kind = LOP_OPTION_CHOICE,
+     .default_text = "unstructured",
+     .choices = "unstructured|2:4|4:8",
+     .help = "n:m keeps n of every m neighbours of a row"},
+    {.name = "keep",
+     .kind = LOP_OPTION_TEXT,
+     .help = "any pattern n:m, n kept of every m neighbours of a row"},
+    {.name = "prunen",
+     .kind = LOP_OPTION_INT,
+     .default_text = "0",
+     .low = 0,
+     .high = 64,
+     .help = "with prunem: 2 and 4, or 4 and 8, as the reference scripts spell the patterns"},
+    {.name = "prunem",
+     .kind = LOP_OPTION_INT,
+     .default_text = "0",
+     .low = 0,
+     .high = 64,
+     .help = "see prunen"},
+    {.name = "exact-budget",
+     .kind = LOP_OPTION_FLAG,
+     .default_text = "on",
+     .help = "each linear loses exactly round(R x weights); off: the reference's own count"},
+    {.name = "layers", .kind = LOP_OPTION_TEXT, .help = "a:b prunes blocks a up to but not including b"},
+    {.name = "skip",
+     .kind = LOP_OPTION_TEXT,
+     .help = "re:PATTERN leaves the linears dense whose name it matches"},
+    {.name = "only", .kind = LOP_OPTION_TEXT, .help = "re:PATTERN leaves the others dense"},
+    {.name = "calib",
+     .kind = LOP_OPTION_PATH,
+     .help = "calibration data: .txt, .jsonl, .json (a list of strings), or .i32 token ids"},
+    {.name = "text-field",
+     .kind = LOP_OPTION_TEXT,
+     .default_text = "text",
+     .help = "the key of a .jsonl document's text"},
+    {.name = "nsamples",
+     .kind = LOP_OPTION_INT,
+     .default_text = "128",
+     .low = 1,
+     .high = 1000000,
+     .unit = "windows",
+     .help = "calibration windows"},
+    {.name = "seqlen",
+     .kind = LOP_OPTION_INT,
+     .low = 1,
+     .high = 1 << 24,
+     .unit = "tokens",
+     .help = "tokens of a window; by default the model's maximum, at most 2048"},
+    {.name = "seed",
+     .kind = LOP_OPTION_INT,
+     .default_text = "0",
+     .low = 0,
+     .high = 4294967295.0,
+     .help = "of chance"},
+    {.name = "sampler",
+     .kind = LOP_OPTION_CHOICE,
+     .default_text = "stream",
+     .choices = "stream|wanda",
+     .help = "stream: windows at seeded offsets of all documents in a row; wanda: as the Python scripts draw",
+     .source = "Wanda's lib/data.py get_c4"},
+    {.name = "forward-batch",
+     .kind = LOP_OPTION_INT,
+     .default_text = "4",
+     .low = 1,
+     .high = 4096,
+     .unit = "windows",
+     .help = "windows of one forward call"},
+    {.name = "propagate",
+     .kind = LOP_OPTION_CHOICE,
+     .default_text = "pruned",
+     .choices = "pruned|dense",
+     .help = "what a block's input has gone through: the pruned blocks before it, or the dense ones",
+     .source = "Wanda's lib/prune.py: the outputs of the pruned block feed the next"},
+    {.name = "losses",
+     .kind = LOP_OPTION_CHOICE,
+     .default_text = "after",
+     .choices = "off|after|on",
+     .help = "errors of the blocks' outputs to measure: none, as written, or magnitude's at the target too"},
+    {.name = "save-masks", .kind = LOP_OPTION_FLAG, .default_text = "off", .help = "write masks.safetensors"},
+    {.name = "dtype",
+     .kind = LOP_OPTION_CHOICE,
+     .choices = "f16|bf16|f32",
+     .help = "of the written weights; by default the source's own, f16 where it is quantised"},
+    {.name = "force",
+     .kind = LOP_OPTION_FLAG,
+     .default_text = "off",
+     .help = "overwrite a folder that is not empty"},
+    {.name = "resume", .kind = LOP_OPTION_FLAG, .default_text = "off", .help = "go on with a started run"},
+};
+
+const lop_option *lop_prune_options(int *count)
+{
+    *count = (int)(sizeof options / sizeof options[0]);
+    return options;
+}
+
+void lop_prune_option_set(const lop_method *method, lop_option_set *out)
+{
+    *out = (lop_option_set){0};
+    out->tables[0] = lop_prune_options(&out->counts[0]);
+    out->table_count = 1;
+    if (method == NULL || method->option_count == 0) return;
+    out->tables[1] = method->options;
+    out->counts[1] = method->option_count;
+    out->table_count = 2;
+}
+
+static lop_dtype dtype_named(const char *name)
+{
+    if (strcmp(name, "f16") == 0) return LOP_DTYPE_F16;
+    return strcmp(name, "bf16") == 0 ? LOP_DTYPE_BF16 : LOP_DTYPE_F32;
+}
+
+static void options_read(const lop_settings *s, lop_run_options *out)
+{
+    const char *losses = lop_settings_text(s, "losses"), *dtype = lop_settings_text(s, "dtype");
+    *out = (lop_run_options){
+        .forward_batch = (int32_t)lop_settings_int(s, "forward-batch"),
+        .dense_stream = strcmp(lop_settings_text(s, "propagate"), "dense") == 0,
+        .loss_before = strcmp(losses, "on") == 0,
+        .loss_after = strcmp(losses, "off") != 0,
+        .save_masks = lop_settings_flag(s, "save-masks"),
+        .force = lop_settings_flag(s, "force"),
+        .resume = lop_settings_flag(s, "resume"),
+        .dtype_given = dtype != NULL,
+    };
+    if (dtype != NULL) out->dtype = dtype_named(dtype);
+}
+
+/* Without windows there is nothing to lose against and nothing to propagate. */
+static lop_status calibration_take(lop_run *run)
+{
+    lop_run_options *o = &run->options;
+    LOP_TRY(lop_calibration_open(&run->net, run->call->settings, run->call->log, &run->calibration));
+    if (run->calibration.ids == NULL && run->method->needs != 0)
+        return LOP_FAIL(LOP_E_ARGUMENT, "method %s needs calibration data: give --calib FILE",
+                        run->method->name);
+    if (run->calibration.ids == NULL) o->loss_before = o->loss_after = o->dense_stream = false;
+    if (o->forward_batch > run->calibration.windows && run->calibration.windows > 0)
+        o->forward_batch = run->calibration.windows;
+    if ((int64_t)o->forward_batch * run->calibration.seqlen > INT32_MAX / 2)
+        return LOP_FAIL(LOP_E_ARGUMENT,
+                        "%d windows of %d tokens are too many for one forward call: lower forward-batch",
+                        o->forward_batch, run->calibration.seqlen);
+    return LOP_OK;
+}
+
+static lop_status targets_check(const lop_run *run)
+{
+    for (int32_t b = 0; b < run->choice.blocks; b++)
+        for (int i = 0; i < LOP_LINEAR_COUNT; i++) {
+            const lop_linear_file *linear = &run->net.blocks[b].linear[i];
+            if (lop_choice_takes(&run->choice, &run->net, b, (lop_linear_id)i))
+                LOP_TRY(lop_target_fits(&run->target, linear->weight->name, linear->in));
+        }
+    return LOP_OK;
+}
+
+lop_status lop_run_prepare(lop_run *run, const lop_prune_call *call)
+{
+    run->call = call;
+    run->began = lop_run_clock();
+    LOP_TRY(lop_method_need(call->method, &run->method));
+    options_read(call->settings, &run->options);
+    LOP_TRY(lop_target_read(call->settings, &run->target));
+    run->comm = call->comm;
+    if (run->comm == NULL) {
+        LOP_TRY(lop_comm_open(&lop_comm_self, call->device, &run->self));
+        run->comm = &run->self;
+    }
+    if (run->comm->size != 1)
+        return LOP_FAIL(LOP_E_UNSUPPORTED, "a prune of several ranks is not in this version: run one");
+    LOP_TRY(lop_net_open(call->model, &run->net));
+    LOP_TRY(lop_choice_open(&run->net, call->settings, &run->choice));
+    LOP_TRY(targets_check(run));
+    LOP_TRY(calibration_take(run));
+    run->word = lop_walk_word(call->device, &run->net);
+    run->blocks = json_array();
+    if (run->blocks == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
+    return LOP_OK;
+}
+
+bool lop_run_forwards(const lop_run *run)
+{
+    return run->calibration.ids != NULL && (run->method->needs != 0 || run->options.loss_after);
+}
+
+/* ---- settings as JSON */
+
+static json_t *setting_json(const lop_settings *s, const lop_option *o)
+{
+    if (lop_settings_text(s, o->name) == NULL) return json_null();
+    switch (o->kind) {
+    case LOP_OPTION_FLAG:
+        return json_boolean(lop_settings_flag(s, o->name));
+    case LOP_OPTION_INT:
+        return json_integer((json_int_t)lop_settings_int(s, o->name));
+    case LOP_OPTION_REAL:
+        return json_real(lop_settings_real(s, o->name));
+    case LOP_OPTION_BYTES:
+        return json_integer((json_int_t)lop_settings_bytes(s, o->name));
+    default:
+        return json_string(lop_settings_text(s, o->name));
+    }
+}
+
+/* How a run came to its end is not what it computed; the file of the windows is known by its digest. */
+static bool setting_is_result(const char *name, bool all)
+{
+    if (strcmp(name, "resume") == 0 || strcmp(name, "force") == 0) return false;
+    return all || strcmp(name, "calib") != 0;
+}
+
+lop_status lop_run_settings(const lop_run *run, bool all, json_t **out)
+{
+    const lop_settings *s = run->call->settings;
+    *out = json_object();
+    if (*out == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the settings");
+    for (int t = 0; t < s->set.table_count; t++)
+        for (int i = 0; i < s->set.counts[t]; i++) {
+            const lop_option *o = &s->set.tables[t][i];
+            if (setting_is_result(o->name, all)) LOP_TRY(lop_json_put(*out, o->name, setting_json(s, o)));
+        }
+    LOP_TRY(lop_json_put(*out, "sparsity-ratio", json_real(run->target.ratio)));
+    if (run->calibration.ids == NULL) return LOP_OK;
+    LOP_TRY(lop_json_put(*out, "nsamples", json_integer(run->calibration.windows)));
+    return lop_json_put(*out, "seqlen", json_integer(run->calibration.seqlen));
+}

@@ -1,0 +1,86 @@
+/* run_resume.c - a started run taken up again: is it the same run, what did it write, and its weights as a source. */
+#include "core/prune/run_parts.h"
+
+#include "core/base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static lop_status calibration_json(const lop_run *run, json_t **out)
+{
+    const lop_calibration *c = &run->calibration;
+    if (c->ids == NULL)
+        *out = json_null();
+    else
+        *out = json_pack("{s:s, s:i, s:i}", "sha256", c->sha256, "nsamples", (int)c->windows, "seqlen",
+                         (int)c->seqlen);
+    if (*out == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the fingerprint");
+    return LOP_OK;
+}
+
+lop_status lop_run_fingerprint(const lop_run *run, char **out)
+{
+    lop_status status = LOP_OK;
+    json_t *root = json_object(), *part = NULL;
+    char *text = NULL;
+    *out = NULL;
+    if (root == NULL) LOP_TRY_DONE(LOP_FAIL(LOP_E_MEMORY, "there is no memory for the fingerprint"));
+    LOP_TRY_DONE(lop_json_put(root, "version", json_string(lop_version())));
+    LOP_TRY_DONE(lop_json_put(root, "method", json_string(run->method->name)));
+    LOP_TRY_DONE(lop_json_put(root, "model_sha256", json_string(run->model_sha256)));
+    LOP_TRY_DONE(calibration_json(run, &part));
+    LOP_TRY_DONE(lop_json_put(root, "calibration", part));
+    part = NULL;
+    LOP_TRY_DONE(lop_run_settings(run, false, &part));
+    LOP_TRY_DONE(lop_json_put(root, "options", part));
+    part = NULL;
+    LOP_TRY_DONE(lop_json_put(root, "backend", json_string(run->call->device->backend->name)));
+    text = json_dumps(root, JSON_COMPACT);
+    if (text == NULL) LOP_TRY_DONE(LOP_FAIL(LOP_E_MEMORY, "there is no memory for the fingerprint"));
+    LOP_TRY_DONE(lop_strdup(text, out));
+done:
+    free(text);
+    json_decref(part);
+    json_decref(root);
+    return status;
+}
+
+lop_status lop_run_take_journal(lop_run *run)
+{
+    const int32_t done = run->done = lop_output_done(run->output);
+    if (done > run->net.config->blocks)
+        return LOP_FAIL(LOP_E_FORMAT, "the journal holds %d blocks of %d", done, run->net.config->blocks);
+    for (int32_t i = 0; i < done; i++) {
+        const char *line = lop_output_done_line(run->output, i);
+        json_t *block = NULL;
+        int64_t index = -1;
+        LOP_TRY(lop_json_parse(line, strlen(line), &block));
+        const lop_status status = lop_json_int(block, "index", 0, INT32_MAX, &index);
+        if (json_array_append_new(run->blocks, block) != 0)
+            return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
+        LOP_TRY(status);
+        if (index != i)
+            return LOP_FAIL(LOP_E_FORMAT, "line %d of the journal is of block %lld", i, (long long)index);
+    }
+    return LOP_OK;
+}
+
+/* What an earlier run wrote stands for the checkpoint; what it left alone comes from there. */
+static lop_status written(void *user, const lop_tensor *t, lop_dtype as, void *values, bool *taken)
+{
+    const lop_run *run = user;
+    *taken = false;
+    for (int32_t b = 0; b < run->done; b++)
+        for (int i = 0; i < LOP_LINEAR_COUNT; i++) {
+            if (run->net.blocks[b].linear[i].weight != t) continue;
+            if (!lop_choice_takes(&run->choice, &run->net, b, (lop_linear_id)i)) return LOP_OK;
+            *taken = true;
+            return lop_output_read(run->output, t->name, as, values);
+        }
+    return LOP_OK;
+}
+
+lop_source lop_run_written_source(lop_run *run)
+{
+    return (lop_source){.fn = written, .user = run};
+}

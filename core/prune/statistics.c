@@ -1,0 +1,51 @@
+/* statistics.c - sums of squares of inputs, gathered while a block runs. One accumulator serves all linears that share
+ * an input. */
+#include "core/prune/calibrate.h"
+
+#include "core/base/memory.h"
+
+lop_status lop_mat_zero(lop_queue *q, lop_mat m)
+{
+    void *zero = NULL;
+    LOP_TRY(lop_alloc((size_t)lop_mat_elements(m), lop_type_bytes(m.type), &zero));
+    const lop_status status = lop_upload(q, zero, m);
+    lop_free(zero);
+    return status;
+}
+
+lop_status lop_statistics_place(lop_arena *arena, const lop_net *net, int32_t rows, lop_statistics *out)
+{
+    int32_t widest = 1;
+    *out = (lop_statistics){0};
+    for (int i = 0; i < LOP_LINEAR_COUNT; i++) {
+        const lop_linear_file *linear = &net->blocks[0].linear[i];
+        if (linear->weight == NULL || lop_mat_present(out->colsum_sq[linear->input])) continue;
+        LOP_TRY(lop_arena_mat(arena, 1, linear->in, LOP_F32, &out->colsum_sq[linear->input]));
+        widest = linear->in > widest ? linear->in : widest;
+    }
+    return lop_arena_mat(arena, (rows + 127) / 128, widest, LOP_F32, &out->scratch);
+}
+
+lop_status lop_statistics_reset(lop_queue *q, const lop_statistics *s)
+{
+    for (int i = 0; i < LOP_INPUT_COUNT; i++)
+        if (lop_mat_present(s->colsum_sq[i])) LOP_TRY(lop_mat_zero(q, s->colsum_sq[i]));
+    return LOP_OK;
+}
+
+lop_status lop_statistics_watch(void *statistics, lop_queue *q, lop_input_id input, lop_mat x)
+{
+    const lop_statistics *s = statistics;
+    if (!lop_mat_present(s->colsum_sq[input])) return LOP_OK;
+    const lop_mat scratch = lop_mat_reshape(s->scratch, 1, s->scratch.rows * s->scratch.cols);
+    const int32_t rows = (x.rows + 127) / 128;
+    return lop_colsum_sq(q, x, lop_mat_reshape(lop_mat_cols(scratch, 0, rows * x.cols), rows, x.cols),
+                         s->colsum_sq[input]);
+}
+
+lop_status lop_statistics_sum(lop_comm *c, lop_queue *q, const lop_statistics *s)
+{
+    for (int i = 0; i < LOP_INPUT_COUNT; i++)
+        if (lop_mat_present(s->colsum_sq[i])) LOP_TRY(lop_comm_all_sum(c, q, s->colsum_sq[i]));
+    return LOP_OK;
+}
