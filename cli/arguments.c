@@ -97,11 +97,13 @@ static lop_status option_value(cli *c, typed_option *typed, int *at)
 {
     const lop_option *known = typed->call ? typed->call : typed->session ? typed->session : typed->own;
     if (typed->value != NULL) return LOP_OK;
-    if (known != NULL && known->kind == LOP_OPTION_FLAG) {
+    const char *next = *at + 1 < c->argc ? c->argv[*at + 1] : NULL;
+    const bool says = next != NULL && (strcmp(next, "on") == 0 || strcmp(next, "off") == 0);
+    if (known != NULL && known->kind == LOP_OPTION_FLAG && !says) {
         typed->value = "on";
         return LOP_OK;
     }
-    if (*at + 1 < c->argc) {
+    if (next != NULL) {
         typed->value = c->argv[++*at];
         return LOP_OK;
     }
