@@ -34,7 +34,8 @@ typedef float pack1;
 #define LANES                              1
 #define GROUP                              lop_group
 #define BARRIER                            ((void)0)
-#define SCRATCH                            ((void)0)
+#define SCRATCH                            u32 *const lop_scratch LOP_UNUSED = NULL
+#define SCRATCH_ARG                        u32 *const lop_scratch LOP_UNUSED
 #define LOP_PRAGMA(x)                      _Pragma(#x)
 #define LOP_SIMD()                         LOP_PRAGMA(omp simd)
 #define LOP_SIMD_MIN(m)                    LOP_PRAGMA(omp simd reduction(min : m))

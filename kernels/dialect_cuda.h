@@ -3,7 +3,6 @@
 #ifndef LOP_KERNELS_DIALECT_CUDA_H
 #define LOP_KERNELS_DIALECT_CUDA_H
 
-#include <cuda_fp16.h>
 #include <stdint.h>
 
 typedef uint8_t u8;
@@ -33,11 +32,12 @@ struct bf16 {
     T *const name = (T *)lop_local
 #define LOCAL_ADD(p, v) ((void)atomicAdd((p), (v)))
 #define restrict __restrict__
-#define LANE    ((int)threadIdx.x)
-#define LANES   ((int)blockDim.x)
-#define GROUP   ((int)blockIdx.x)
-#define BARRIER __syncthreads()
-#define SCRATCH LOCAL u32 lop_scratch[LOP_LANES_MAX]
+#define LANE        ((int)threadIdx.x)
+#define LANES       ((int)blockDim.x)
+#define GROUP       ((int)blockIdx.x)
+#define BARRIER     __syncthreads()
+#define SCRATCH     LOCAL u32 lop_scratch[LOP_LANES_MAX]
+#define SCRATCH_ARG LOCAL_PTR(u32) lop_scratch
 #define LOP_SIMD()
 #define LOP_SIMD_MIN(m)
 #define LOP_SIMD_MAX(m)
@@ -110,7 +110,9 @@ FN pack8 lop_where_8(pack8 v, int i, int from, int to, float other)
 
 FN float lop_float(f16 x)
 {
-    return __half2float(__ushort_as_half(x.bits));
+    float y;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x.bits));
+    return y;
 }
 FN float lop_float(bf16 x)
 {
@@ -118,7 +120,9 @@ FN float lop_float(bf16 x)
 }
 FN u32 lop_bits(float x, f16)
 {
-    return __half_as_ushort(__float2half_rn(x));
+    u16 y;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y) : "f"(x));
+    return y;
 }
 FN u32 lop_bits(float x, bf16) /* to nearest even; NaN stays NaN */
 {

@@ -33,6 +33,7 @@ typedef float8 pack8;
 #define GROUP              ((int)get_group_id(0))
 #define BARRIER            barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
 #define SCRATCH            LOCAL u32 lop_scratch[LOP_LANES_MAX]
+#define SCRATCH_ARG        LOCAL_PTR(u32) lop_scratch
 #define LOP_SIMD()
 #define LOP_SIMD_MIN(m)
 #define LOP_SIMD_MAX(m)

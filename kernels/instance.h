@@ -12,9 +12,15 @@
 
 #include "kernels/gate.cl"
 #include "kernels/loss.cl"
+#include "kernels/reduce.cl"
 #include "kernels/row.cl"
+#include "kernels/score.cl"
 #include "kernels/softmax.cl"
 
 #if STORE_EXACT
 #include "kernels/loss_end.cl"
+#include "kernels/rank.cl"
+#include "kernels/reduce_end.cl"
+#include "kernels/select.cl"
+#include "kernels/select_all.cl"
 #endif

@@ -30,3 +30,23 @@ K(cross_entropy_begin, F32, M, I)
 K(cross_entropy_add, WORDS, M, M, M, I, I)
 K(cross_entropy_end, F32, M, M, M, I)
 K(argmax_row, WORDS, M, M, I)
+
+/* reduce.cl, reduce_end.cl */
+K(colsum_sq_part, WORDS, M, M, I, I, I, I)
+K(colsum_add, F32, M, M, I, I, I)
+K(sum_add, F32, M, M, I)
+K(count_row, WORDS, M, M, I, I)
+K(count_add, F32, M, M, I)
+
+/* score.cl, select.cl, select_all.cl, rank.cl */
+K(score_row, WORDS, M, M, M, I, I)
+K(zero_dropped, WORDS, M, M, I)
+K(keep_row, F32, M, M, M, I)
+K(rank_value_row, F32, M, M, M, I)
+K(keep_n_of_m, F32, M, M, I, I, I)
+K(all_count, F32, M, M, M, I, I, I, I)
+K(all_digit, F32, M, M, L, I, I)
+K(all_ties, F32, M, M, M, I)
+K(all_share, F32, M, M, L, I, I)
+K(all_keep, F32, M, M, M, M, I)
+K(rank_row, F32, M, M, M, I, I)

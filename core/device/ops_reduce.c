@@ -1,0 +1,73 @@
+/* ops_reduce.c - sums and counts over matrices. Groups leave parts in scratch, one launch adds them up in fixed order. */
+#include "core/device/check.h"
+#include "core/device/launch.h"
+
+enum { SLAB = 128, TILE = 1024 }; /* rows of a partial sum, columns of a group */
+
+static int32_t pieces(int32_t whole, int32_t piece)
+{
+    return whole / piece + (whole % piece != 0);
+}
+
+lop_status lop_colsum_sq(lop_queue *q, lop_mat x, lop_mat scratch, lop_mat sum)
+{
+    const int32_t slabs = pieces(x.rows, SLAB), tiles = pieces(x.cols, TILE);
+    const lop_operand operands[] = {
+        {"x", x, LOP_FREE, LOP_FREE, LOP_WORDS_ANY, LOP_READ},
+        {"scratch", scratch, slabs, x.cols, LOP_BIT(LOP_F32), LOP_WRITTEN},
+        {"sum", sum, 1, x.cols, LOP_BIT(LOP_F32), LOP_WRITTEN},
+    };
+    LOP_CHECK(q, "colsum_sq", operands);
+    if ((int64_t)slabs * tiles > INT32_MAX)
+        return LOP_FAIL(LOP_E_UNSUPPORTED, "colsum_sq: x (%d, %d) has too many tiles", x.rows, x.cols);
+    const lop_launch_shape many = {slabs * tiles, x.cols, x.type, TILE * sizeof(float)};
+    const lop_arg parts[] = {LOP_M(x),      LOP_M(scratch), LOP_I(x.rows),
+                             LOP_I(x.cols), LOP_I(SLAB),    LOP_I(TILE)};
+    LOP_TRY(LOP_LAUNCH(q, LOP_KERNEL_colsum_sq_part, &many, parts));
+    const lop_launch_shape few = {slabs > 0 ? tiles : 0, x.cols, LOP_F32, 0};
+    const lop_arg total[] = {LOP_M(scratch), LOP_M(sum), LOP_I(slabs), LOP_I(x.cols), LOP_I(TILE)};
+    return LOP_LAUNCH(q, LOP_KERNEL_colsum_add, &few, total);
+}
+
+lop_status lop_sq_error(lop_queue *q, lop_mat a, lop_mat b, lop_mat scratch, lop_mat out)
+{
+    const lop_operand operands[] = {
+        {"a", a, LOP_FREE, LOP_FREE, LOP_WORDS_ANY, LOP_READ},
+        {"b", b, a.rows, a.cols, LOP_WORDS_ANY, LOP_READ},
+        {"scratch", scratch, a.rows, 1, LOP_BIT(LOP_F32), LOP_WRITTEN},
+        {"out", out, 1, 1, LOP_BIT(LOP_F64), LOP_WRITTEN},
+    };
+    LOP_CHECK(q, "sq_error", operands);
+    const lop_launch_shape rows = lop_by_rows(a.rows, a.cols, a.type);
+    const lop_arg parts[] = {LOP_M(a), LOP_M(b), LOP_M(scratch), LOP_I(a.cols)};
+    LOP_TRY(LOP_LAUNCH(q, lop_kernel_pair(LOP_KERNEL_sq_error_row_f32, b.type), &rows, parts));
+    const lop_launch_shape one = lop_by_rows(a.rows > 0, a.rows, LOP_F32);
+    const lop_arg total[] = {LOP_M(scratch), LOP_M(out), LOP_I(a.rows)};
+    return LOP_LAUNCH(q, LOP_KERNEL_sum_add, &one, total);
+}
+
+static lop_status count(lop_queue *q, const char *op, int32_t kind, lop_mat x, lop_mat scratch, lop_mat out)
+{
+    const lop_operand operands[] = {
+        {"x", x, LOP_FREE, LOP_FREE, LOP_WORDS_ANY, LOP_READ},
+        {"scratch", scratch, x.rows, 1, LOP_BIT(LOP_U32), LOP_WRITTEN},
+        {"count", out, 1, 1, LOP_BIT(LOP_I64), LOP_WRITTEN},
+    };
+    LOP_CHECK(q, op, operands);
+    const lop_launch_shape rows = lop_by_rows(x.rows, x.cols, x.type);
+    const lop_arg parts[] = {LOP_M(x), LOP_M(scratch), LOP_I(kind), LOP_I(x.cols)};
+    LOP_TRY(LOP_LAUNCH(q, LOP_KERNEL_count_row, &rows, parts));
+    const lop_launch_shape one = lop_by_rows(x.rows > 0, x.rows, LOP_F32);
+    const lop_arg total[] = {LOP_M(scratch), LOP_M(out), LOP_I(x.rows)};
+    return LOP_LAUNCH(q, LOP_KERNEL_count_add, &one, total);
+}
+
+lop_status lop_count_zero(lop_queue *q, lop_mat x, lop_mat scratch, lop_mat out)
+{
+    return count(q, "count_zero", 0, x, scratch, out);
+}
+
+lop_status lop_count_not_finite(lop_queue *q, lop_mat x, lop_mat scratch, lop_mat out)
+{
+    return count(q, "count_not_finite", 1, x, scratch, out);
+}
