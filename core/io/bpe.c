@@ -44,8 +44,20 @@ static lop_status grow_merges(lop_bpe *b)
     return LOP_OK;
 }
 
+static lop_status add_joint(lop_bpe *b, int32_t left, int32_t right)
+{
+    lop_text a, z;
+    if (!lop_vocabulary_text(&b->vocabulary, left, &a) || !lop_vocabulary_text(&b->vocabulary, right, &z))
+        return LOP_FAIL(LOP_E_INTERNAL, "a merge of the ids %d and %d, which are not there", left, right);
+    if (a.size == 0 || z.size == 0) return LOP_OK; /* no symbol is empty */
+    size_t last = lop_char_before(a.at, a.size), first = 0;
+    const uint32_t before = lop_char_next(a.at, a.size, &last);
+    return lop_char_pairs_add(&b->joints, before, lop_char_next(z.at, z.size, &first));
+}
+
 lop_status lop_bpe_merge_add(lop_bpe *b, int32_t left, int32_t right, int32_t rank, int32_t id)
 {
+    LOP_TRY(add_joint(b, left, right));
     if (b->merge_count >= b->merge_slots / 2) LOP_TRY(grow_merges(b));
     lop_merge *slot = merge_slot(b, left, right);
     b->merge_count += slot->left < 0;
@@ -104,12 +116,18 @@ void lop_bpe_seal(lop_bpe *b)
 void lop_bpe_close(lop_bpe *b)
 {
     lop_vocabulary_close(&b->vocabulary);
+    lop_char_pairs_close(&b->joints);
     lop_free(b->merges);
     b->merges = NULL;
     b->merge_slots = b->merge_count = 0;
 }
 
 /* ---- characters to symbols */
+
+static int32_t char_id(const lop_bpe *b, uint32_t c, lop_text character)
+{
+    return c < LOP_BPE_DIRECT_CHARS ? b->char_ids[c] : lop_vocabulary_find(&b->vocabulary, character);
+}
 
 static void symbol_add(lop_bpe_run *run, int32_t *count, int32_t id)
 {
@@ -134,8 +152,7 @@ static int32_t symbols_of(const lop_bpe *b, lop_bpe_run *run, lop_text piece)
     for (size_t i = 0, from = 0; i < piece.size; from = i) {
         const uint32_t c = lop_char_next(piece.at, piece.size, &i);
         const lop_text character = {piece.at + from, i - from};
-        const int32_t id =
-            c < LOP_BPE_DIRECT_CHARS ? b->char_ids[c] : lop_vocabulary_find(&b->vocabulary, character);
+        const int32_t id = char_id(b, c, character);
         if (id >= 0) {
             if (waiting) symbol_add(run, &count, b->unknown);
             waiting = false;
@@ -257,9 +274,10 @@ static lop_status encode_new(const lop_bpe *b, lop_bpe_run *run, lop_text piece,
     return LOP_OK;
 }
 
-lop_status lop_bpe_encode(const lop_bpe *b, lop_bpe_run *run, lop_text piece, lop_ids *out)
+/* ---- pieces */
+
+static lop_status encode_cached(const lop_bpe *b, lop_bpe_run *run, lop_text piece, lop_ids *out)
 {
-    if (piece.size == 0) return LOP_OK;
     int32_t count;
     const int32_t *known = lop_word_cache_find(&run->cache, piece, &count);
     if (count >= 0) return lop_ids_add(out, known, count);
@@ -267,6 +285,39 @@ lop_status lop_bpe_encode(const lop_bpe *b, lop_bpe_run *run, lop_text piece, lo
     const int32_t whole = b->ignore_merges ? lop_vocabulary_find(&b->vocabulary, piece) : -1;
     LOP_TRY(whole >= 0 ? lop_ids_add(out, &whole, 1) : encode_new(b, run, piece, out));
     return lop_word_cache_keep(&run->cache, piece, out->at + before, out->count - before);
+}
+
+/* The first place after `from` that no merge can reach across: between two characters that are tokens, where no merge
+ * has the one at the end of its left side and the other at the start of its right. */
+static size_t part_end(const lop_bpe *b, lop_text piece, size_t from)
+{
+    size_t at = from;
+    uint32_t left = lop_char_next(piece.at, piece.size, &at);
+    bool left_known = char_id(b, left, (lop_text){piece.at + from, at - from}) >= 0;
+    while (at < piece.size) {
+        size_t next = at;
+        const uint32_t right = lop_char_next(piece.at, piece.size, &next);
+        const bool right_known = char_id(b, right, (lop_text){piece.at + at, next - at}) >= 0;
+        if (left_known && right_known && !lop_char_pairs_has(&b->joints, left, right)) return at;
+        left = right;
+        left_known = right_known;
+        at = next;
+    }
+    return at;
+}
+
+/* A long piece is encoded part by part: the ids are the same, and the parts repeat. Not where whole pieces may be
+ * tokens, since then a part is not what a piece of the same text is. */
+lop_status lop_bpe_encode(const lop_bpe *b, lop_bpe_run *run, lop_text piece, lop_ids *out)
+{
+    if (piece.size <= LOP_WORD_CACHE_BYTES || b->ignore_merges)
+        return piece.size == 0 ? LOP_OK : encode_cached(b, run, piece, out);
+    for (size_t from = 0; from < piece.size;) {
+        const size_t end = part_end(b, piece, from);
+        LOP_TRY(encode_cached(b, run, (lop_text){piece.at + from, end - from}, out));
+        from = end;
+    }
+    return LOP_OK;
 }
 
 void lop_bpe_run_close(lop_bpe_run *run)

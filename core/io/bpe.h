@@ -6,6 +6,7 @@
 
 #include "core/base/status.h"
 #include "core/base/text.h"
+#include "core/io/char_pairs.h"
 #include "core/io/tokenizer.h"
 #include "core/io/vocabulary.h"
 #include "core/io/word_cache.h"
@@ -25,10 +26,11 @@ typedef struct lop_bpe {
     lop_vocabulary vocabulary;
     lop_merge *merges; /* open addressing */
     uint32_t merge_slots, merge_count;
-    int32_t unknown;    /* for characters without a token; -1: they vanish */
-    bool fuse_unknown;  /* neighbouring unknown characters are one token */
-    bool byte_fallback; /* characters without a token become <0xNN> tokens, if all are there */
-    bool ignore_merges; /* a piece that is a token is that token */
+    lop_char_pairs joints; /* last character of a merge's left side, first of its right */
+    int32_t unknown;       /* for characters without a token; -1: they vanish */
+    bool fuse_unknown;     /* neighbouring unknown characters are one token */
+    bool byte_fallback;    /* characters without a token become <0xNN> tokens, if all are there */
+    bool ignore_merges;    /* a piece that is a token is that token */
     int32_t byte_ids[256];
     int32_t char_ids[LOP_BPE_DIRECT_CHARS];
 } lop_bpe;
