@@ -23,4 +23,5 @@
 #include "kernels/reduce_end.cl"
 #include "kernels/select.cl"
 #include "kernels/select_all.cl"
+#include "kernels/wanda_alpha.cl"
 #endif

@@ -50,3 +50,7 @@ K(all_ties, F32, M, M, M, I)
 K(all_share, F32, M, M, L, I, I)
 K(all_keep, F32, M, M, M, M, I)
 K(rank_row, F32, M, M, M, I, I)
+
+/* wanda_alpha.cl */
+K(wanda_part_row, F32, M, M, M, I)
+K(wanda_within_row, F32, M, M, M, F, M, I)

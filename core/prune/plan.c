@@ -1,0 +1,94 @@
+/* plan.c - what a run would take, stage by stage, from headers alone. */
+#include "core/prune/run_parts.h"
+
+#include "core/base/memory.h"
+
+#include <stdlib.h>
+
+typedef struct stage {
+    const char *name;
+    uint64_t device, host, disk;
+    double flops;
+} stage;
+
+/* Bytes of everything that is written: every tensor in the type it will have, the masks, and some room for the rest. */
+static uint64_t disk_bytes(const lop_run *run)
+{
+    uint64_t sum = 0;
+    for (int32_t i = 0; i < lop_checkpoint_count(run->net.file); i++) {
+        const lop_tensor *t = lop_checkpoint_at(run->net.file, i);
+        uint64_t elements = 1;
+        for (int32_t d = 0; d < t->rank; d++) elements *= (uint64_t)t->shape[d];
+        const lop_dtype plain = lop_dtype_is_quantised(t->dtype) ? LOP_DTYPE_F16 : t->dtype;
+        sum += lop_dtype_bytes(
+            run->options.dtype_given && lop_dtype_is_float(t->dtype) ? run->options.dtype : plain, elements);
+    }
+    return sum + (run->options.save_masks ? run->net.prunable / 8 : 0);
+}
+
+static lop_status stages_json(const stage *at, int count, json_t **out)
+{
+    *out = json_array();
+    for (int i = 0; i < count; i++) {
+        json_t *line = json_pack("{s:s, s:I, s:I, s:I, s:f}", "name", at[i].name, "device_bytes",
+                                 (json_int_t)at[i].device, "host_bytes", (json_int_t)at[i].host, "disk_bytes",
+                                 (json_int_t)at[i].disk, "flops", at[i].flops);
+        if (line == NULL || json_array_append_new(*out, line) != 0)
+            return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the plan");
+    }
+    return LOP_OK;
+}
+
+/* Calibration: one dense forward of every block; propagation: one of the pruned block, and one more for each loss that
+ * needs its own. */
+static lop_status plan_make(const lop_run *run, json_t **out)
+{
+    lop_place place;
+    lop_run_bytes bytes;
+    LOP_TRY(lop_run_fit(run, &place, &bytes));
+    const bool forwards = lop_run_forwards(run);
+    const double once = forwards
+                            ? lop_block_flops(&run->net, run->calibration.windows, run->calibration.seqlen) *
+                                  run->net.config->blocks
+                            : 0.0;
+    const uint64_t reader = lop_reader_bytes(&run->net), disk = disk_bytes(run);
+    const double weights = (double)run->net.prunable;
+    const stage stages[] = {
+        {"load", bytes.weights, reader, 0, 0.0},
+        {"calibrate", bytes.device, reader, 0, once},
+        {"prune", bytes.device, reader, 0, weights},
+        {"propagate", bytes.device, reader, 0, once * (run->options.loss_before ? 2.0 : 1.0)},
+        {"write", bytes.weights, 2 * (uint64_t)lop_run_job_bytes(run), disk, 0.0},
+    };
+    json_t *list = NULL;
+    LOP_TRY(stages_json(stages, (int)(sizeof stages / sizeof stages[0]), &list));
+    const json_int_t device = (json_int_t)(run->call->device->host_memory ? 0 : bytes.device);
+    *out = json_pack("{s:o, s:{s:I, s:I, s:I}, s:s, s:s}", "stages", list, "peak", "device", device, "host",
+                     (json_int_t)bytes.host, "disk", (json_int_t)disk, "hidden_states",
+                     place == LOP_ON_HOST ? "host" : "device", "method", run->method->name);
+    if (*out == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the plan");
+    return LOP_OK;
+}
+
+lop_status lop_prune_plan(const lop_prune_call *call, char **plan)
+{
+    lop_status status = LOP_OK;
+    lop_run run = {.masks.file.handle = -1};
+    json_t *root = NULL;
+    char *text = NULL;
+    *plan = NULL;
+    LOP_TRY_DONE(lop_run_prepare(&run, call));
+    LOP_TRY_DONE(plan_make(&run, &root));
+    text = json_dumps(root, JSON_COMPACT);
+    status =
+        text != NULL ? lop_strdup(text, plan) : LOP_FAIL(LOP_E_MEMORY, "there is no memory for the plan");
+done:
+    free(text);
+    json_decref(root);
+    json_decref(run.blocks);
+    lop_calibration_close(&run.calibration);
+    lop_choice_close(&run.choice);
+    lop_net_close(&run.net);
+    lop_comm_close(&run.self);
+    return status;
+}
