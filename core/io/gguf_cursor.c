@@ -49,7 +49,7 @@ lop_status lop_gguf_take_u64(gguf_cursor *c, const char *what, uint64_t *out)
 lop_status lop_gguf_take_text(gguf_cursor *c, const char *what, lop_text *out)
 {
     uint64_t size;
-    const unsigned char *at;
+    const unsigned char *at = NULL;
     LOP_TRY(lop_gguf_take_u64(c, what, &size));
     LOP_TRY(lop_gguf_take(c, size, what, &at));
     *out = (lop_text){(const char *)at, (size_t)size};
