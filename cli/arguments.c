@@ -1,5 +1,6 @@
 /* arguments.c - argv sorted into settings: which are the program's, the session's, the command's and its method's is
  * decided by the library's option tables alone. */
+#include "bench/bench.h"
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -51,6 +52,12 @@ static const lop_option *find_option(const lop_option *table, int count, const c
     return NULL;
 }
 
+const lop_option *cli_bench_options(const cli *c, int *count)
+{
+    *count = 0;
+    return c->command->run == cmd_bench ? bench_options(count) : NULL;
+}
+
 /* One option as typed: its name, the value after `=` or NULL, and where the tables know it. */
 typedef struct typed_option {
     const char *name;
@@ -62,8 +69,11 @@ typedef struct typed_option {
 static const lop_option *find_in_call(const cli *c, const char *method, const typed_option *typed)
 {
     int count = 0;
-    const lop_option *table = c->command->call ? lop_options(c->command->call, &count) : NULL;
+    const lop_option *table = cli_bench_options(c, &count);
     const lop_option *found = find_option(table, count, typed->name, typed->size);
+    if (found != NULL) return found;
+    table = c->command->call ? lop_options(c->command->call, &count) : NULL;
+    found = find_option(table, count, typed->name, typed->size);
     if (found != NULL || method == NULL) return found;
     table = lop_method_options(method, &count);
     return find_option(table, count, typed->name, typed->size);

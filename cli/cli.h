@@ -72,6 +72,9 @@ lop_status cli_save_path(cli *c, const char **out);
 lop_status cli_open_session(cli *c);
 lop_status cli_open_model(cli *c);
 
+/* What the benches read on top of the command's call; NULL for another command. */
+const lop_option *cli_bench_options(const cli *c, int *count);
+
 /* The program's own options, for help and for reading. */
 extern const lop_option cli_own_options[];
 extern const int cli_own_option_count;

@@ -73,6 +73,8 @@ void cli_help_command(const cli *c)
     int count = 0;
     const char *method = cli_own(c, "method");
     printf("lop %s %s\n%s\n", c->command->name, c->command->usage, c->command->summary);
+    const lop_option *bench = cli_bench_options(c, &count);
+    print_table("Options of the benches", bench, count);
     if (c->command->call) {
         const lop_option *table = lop_options(c->command->call, &count);
         print_table("Options", table, count);

@@ -28,8 +28,8 @@ const cli_command cli_commands[] = {
     {"devices", "", "what this build sees, and why others are missing", NULL, cmd_devices, cli_show_devices},
     {"synth", "--shape NAME --save DIR", "a model of a named shape with random weights", "synth", cmd_synth,
      cli_show_fields},
-    {"bench", "block|ops|diff ...", "speeds against this machine's own measured roofs", NULL, cmd_bench,
-     NULL},
+    {"bench", "roof|ops|block|model|io|diff ...", "speeds against this machine's own measured roofs", "prune",
+     cmd_bench, NULL},
 };
 const int cli_command_count = (int)(sizeof cli_commands / sizeof cli_commands[0]);
 

@@ -40,5 +40,15 @@ if(TARGET liblop AND EXISTS ${PROJECT_SOURCE_DIR}/cli/main.c)
   add_executable(lop ${program_sources})
   target_compile_definitions(lop PRIVATE _GNU_SOURCE)
   target_link_libraries(lop PRIVATE lop_warnings lop_lop)
+  # A result says what it was measured with.
+  execute_process(COMMAND git rev-parse --short=12 HEAD WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+                  OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  if(NOT commit)
+    set(commit unknown)
+  endif()
+  string(TOUPPER "${CMAKE_BUILD_TYPE}" type)
+  set(build "${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION} ${CMAKE_C_FLAGS_${type}}")
+  set_source_files_properties(bench/line.c PROPERTIES
+    COMPILE_DEFINITIONS "LOP_BENCH_COMMIT=\"${commit}\";LOP_BENCH_BUILD=\"${build}\"")
   install(TARGETS lop)
 endif()
