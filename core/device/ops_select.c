@@ -60,10 +60,12 @@ lop_status lop_keep_n_of_m(lop_queue *q, lop_mat score, int32_t n, int32_t m, lo
         {"keep", keep, score.rows, bytes_of(score.cols), LOP_BIT(LOP_U8), LOP_WRITTEN},
     };
     LOP_CHECK(q, "keep_n_of_m", operands);
-    if (n < 1 || n > m || m > 64 || score.cols % m != 0)
+    if (n < 1 || n > m || m > 64)
+        return LOP_FAIL(LOP_E_ARGUMENT, "keep_n_of_m: %d of %d, expected 1 <= n <= m <= 64", n, m);
+    if (score.cols % m != 0)
         return LOP_FAIL(LOP_E_ARGUMENT,
-                        "keep_n_of_m: %d of %d in score (%d, %d); 1 <= n <= m <= 64, columns a multiple of m",
-                        n, m, score.rows, score.cols);
+                        "keep_n_of_m: score is (%d, %d), expected (%d, %d) or another multiple of %d",
+                        score.rows, score.cols, score.rows, score.cols / m * m, m);
     const lop_launch_shape shape = lop_by_rows(score.rows, score.cols, LOP_F32);
     const lop_arg args[] = {LOP_M(score), LOP_M(keep), LOP_I(n), LOP_I(m), LOP_I(score.cols)};
     return LOP_LAUNCH(q, LOP_KERNEL_keep_n_of_m, &shape, args);
