@@ -4,10 +4,9 @@
 
 #include <math.h>
 
-#define TILE_QUERIES 256
-#define KEY_ALIGN    16 /* elements: keeps every row of scores aligned for wide kernels */
-#define TILE_ELEMENTS                                                                                        \
-    ((int64_t)4 * 1048576) /* of scores at a time: 16 MiB of f32, about what a last-level cache holds */
+/* Queries of a tile; keys start at a multiple of KEY_ALIGN, so that rows of scores stay aligned for wide kernels; scores
+ * at a time: 16 MiB of f32, about what a last-level cache holds. */
+enum { TILE_QUERIES = 256, KEY_ALIGN = 16, TILE_ELEMENTS = 4 << 20 };
 
 /* One tile: queries [row, row + queries) of sequence `sequence`, heads [head, head + count). */
 typedef struct tile {
@@ -24,7 +23,7 @@ static int32_t round_up(int32_t n, int32_t to)
 /* How many heads share a tile of scores over so many keys. */
 static int32_t heads_at_once(int32_t heads, int32_t queries, int32_t keys)
 {
-    const int64_t fit = TILE_ELEMENTS / ((int64_t)queries * round_up(keys, KEY_ALIGN));
+    const int64_t fit = (int64_t)TILE_ELEMENTS / ((int64_t)queries * round_up(keys, KEY_ALIGN));
     return fit < 1 ? 1 : fit > heads ? heads : (int32_t)fit;
 }
 

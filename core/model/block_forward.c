@@ -5,8 +5,9 @@
 #include "core/model/block.h"
 #include "core/model/rope.h"
 
-#define FFN_ROWS                                                                                             \
-    2048 /* tokens whose gate and up stand side by side at a time: bounds (2 F) columns of workspace */
+/* Tokens whose gate and up stand side by side at a time: bounds the 2 F columns of workspace. And sequences of a multiple
+ * of so many rows go into one product without changing its bits. */
+enum { FFN_ROWS = 2048, WHOLE_ROWS = 256 };
 
 struct lop_forward {
     const lop_net *net;
@@ -48,12 +49,19 @@ static lop_status place_attention(lop_arena *a, const lop_config *c, lop_type wo
     return lop_arena_mat(a, tile_rows, tile_cols, word, &p->tile);
 }
 
+/* Sequences whose gate and up are computed together. */
+static int32_t ffn_sequences(int32_t sequences, int32_t tokens)
+{
+    const int32_t fit = tokens < FFN_ROWS ? FFN_ROWS / tokens : 1;
+    return fit < sequences ? fit : sequences;
+}
+
 static lop_status place_ffn(lop_arena *a, const lop_net *net, lop_type word, pass *p)
 {
-    const int32_t rows = p->sequences * p->tokens, at_once = rows < FFN_ROWS ? rows : FFN_ROWS;
+    const int32_t at_once = ffn_sequences(p->sequences, p->tokens) * p->tokens;
     const int32_t stacked = net->family->linear[LOP_LINEAR_GATE] ? 2 : 1;
     LOP_TRY(lop_arena_mat(a, at_once, stacked * net->config->ffn, word, &p->gate_up));
-    return lop_arena_mat(a, rows, net->config->ffn, word, &p->gated);
+    return lop_arena_mat(a, p->sequences * p->tokens, net->config->ffn, word, &p->gated);
 }
 
 /* Everything a call of this size places, in the order that it does; the arena's peak is what it needs. */
@@ -199,12 +207,21 @@ static lop_status tell(lop_queue *q, const pass *p, lop_input_id input, lop_mat 
     return w && w->fn ? w->fn(w->user, q, input, x) : LOP_OK;
 }
 
-/* x += in w^T + bias, the sum in f32 and inside the product. */
-static lop_status add_linear(lop_queue *q, lop_mat in, lop_mat w, lop_mat bias, lop_mat x)
+/* y = x w^T + bias + keep y for whole sequences of `tokens` rows. Products cut rows in tiles, and a row's bits may
+ * depend on the tile that it falls into; a product per sequence makes them the same whoever shares the call, and where
+ * tiles end with sequences anyway one product does. */
+static lop_status apply_linear(lop_queue *q, int32_t tokens, lop_mat x, lop_mat w, lop_mat bias, float keep,
+                               lop_mat y)
 {
-    const lop_gemm_args args = {.a = in, .b = w, .c = x, .tb = true, .alpha = 1.0f, .beta = 1.0f, .count = 1};
+    lop_gemm_args args = {.a = x, .b = w, .c = y, .tb = true, .alpha = 1.0f, .beta = keep, .count = 1};
+    if (tokens % WHOLE_ROWS != 0) {
+        args.count = x.rows / tokens;
+        args.a.rows = args.c.rows = tokens;
+        args.step_a = (int64_t)tokens * x.ld;
+        args.step_c = (int64_t)tokens * y.ld;
+    }
     LOP_TRY(lop_gemm(q, &args));
-    return lop_mat_present(bias) ? lop_add_bias(q, x, bias) : LOP_OK;
+    return lop_mat_present(bias) ? lop_add_bias(q, y, bias) : LOP_OK;
 }
 
 /* What stands in the cache before `first`, and this call's rows behind it. */
@@ -227,7 +244,7 @@ static lop_status run_attention(lop_queue *q, pass *p)
     LOP_TRY(place_attention(p->f->arena, c, p->f->word, p->first + p->tokens, p));
     LOP_TRY(lop_rmsnorm(q, p->x, b->norm_attention, (float)c->norm_eps, p->normed));
     LOP_TRY(tell(q, p, LOP_INPUT_ATTENTION, p->normed));
-    LOP_TRY(lop_linear(q, p->normed, b->qkv, b->qkv_bias, p->qkv));
+    LOP_TRY(apply_linear(q, p->tokens, p->normed, b->qkv, b->qkv_bias, 0.0f, p->qkv));
     const lop_mat angles = lop_mat_rows(p->f->table, p->first, p->tokens);
     LOP_TRY(lop_rope(q, lop_mat_cols(p->qkv, 0, wide + kv), c->head_dim, angles, p->tokens));
     lop_mat k = lop_mat_cols(p->qkv, wide, kv), v = lop_mat_cols(p->qkv, wide + kv, kv);
@@ -246,7 +263,7 @@ static lop_status run_attention(lop_queue *q, pass *p)
                                      .window = b->index >= c->window_from ? c->window : 0};
     LOP_TRY(lop_attention(q, &args));
     LOP_TRY(tell(q, p, LOP_INPUT_O, p->mixed));
-    return add_linear(q, p->mixed, b->o, b->o_bias, p->x);
+    return apply_linear(q, p->tokens, p->mixed, b->o, b->o_bias, 1.0f, p->x);
 }
 
 static lop_status run_ffn(lop_queue *q, pass *p)
@@ -254,20 +271,21 @@ static lop_status run_ffn(lop_queue *q, pass *p)
     const lop_block *b = p->block;
     const lop_net *net = p->f->net;
     const int32_t rows = p->x.rows, ffn = net->config->ffn;
+    const int32_t at_once = ffn_sequences(p->sequences, p->tokens) * p->tokens;
     const bool has_gate = net->family->linear[LOP_LINEAR_GATE] != NULL;
     LOP_TRY(place_ffn(p->f->arena, net, p->f->word, p));
     LOP_TRY(lop_rmsnorm(q, p->x, b->norm_ffn, (float)net->config->norm_eps, p->normed));
     LOP_TRY(tell(q, p, LOP_INPUT_FFN, p->normed));
-    for (int32_t row = 0; row < rows; row += FFN_ROWS) {
-        const int32_t n = rows - row < FFN_ROWS ? rows - row : FFN_ROWS;
-        const lop_mat both = lop_mat_rows(p->gate_up, 0, n);
+    for (int32_t row = 0; row < rows; row += at_once) {
+        const int32_t n = rows - row < at_once ? rows - row : at_once;
+        const lop_mat both = lop_mat_rows(p->gate_up, 0, n), normed = lop_mat_rows(p->normed, row, n);
         const lop_mat up = has_gate ? lop_mat_cols(both, ffn, ffn) : LOP_NONE;
-        LOP_TRY(lop_linear(q, lop_mat_rows(p->normed, row, n), b->gate_up, b->gate_up_bias, both));
+        LOP_TRY(apply_linear(q, p->tokens, normed, b->gate_up, b->gate_up_bias, 0.0f, both));
         LOP_TRY(lop_gate(q, net->gate, lop_mat_cols(both, 0, ffn), up, lop_mat_rows(p->gated, row, n)));
     }
     LOP_TRY(tell(q, p, LOP_INPUT_DOWN, p->gated));
     if (p->watch && !p->watch->last_needed) return LOP_OK;
-    return add_linear(q, p->gated, b->down, b->down_bias, p->x);
+    return apply_linear(q, p->tokens, p->gated, b->down, b->down_bias, 1.0f, p->x);
 }
 
 /* ---- a call */

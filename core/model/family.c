@@ -10,20 +10,17 @@
 #define NAME_BYTES   192
 
 /* Names that several families share. The linears stand in module order. */
-#define LLAMA_BLOCK "model.layers.%d."
-#define LLAMA_LINEARS                                                                                        \
-    {                                                                                                        \
-        "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj",     \
-            "mlp.up_proj", "mlp.down_proj"                                                                   \
-    }
-#define LLAMA_NORMS "input_layernorm", "post_attention_layernorm"
-#define LLAMA_ENDS  "model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"
+#define LLAMA_BLOCK     "model.layers.%d."
+#define LLAMA_ATTENTION "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"
+#define LLAMA_FFN       "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"
+#define LLAMA_NORMS     "input_layernorm", "post_attention_layernorm"
+#define LLAMA_ENDS      "model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"
 
 /* What tells these three apart stands in their configs: biases, windows, rope. */
 static const lop_family families[] = {
-    {"llama", "LlamaForCausalLM", LLAMA_BLOCK, LLAMA_LINEARS, LLAMA_NORMS, LLAMA_ENDS},
-    {"mistral", "MistralForCausalLM", LLAMA_BLOCK, LLAMA_LINEARS, LLAMA_NORMS, LLAMA_ENDS},
-    {"qwen2", "Qwen2ForCausalLM", LLAMA_BLOCK, LLAMA_LINEARS, LLAMA_NORMS, LLAMA_ENDS},
+    {"llama", "LlamaForCausalLM", LLAMA_BLOCK, {LLAMA_ATTENTION, LLAMA_FFN}, LLAMA_NORMS, LLAMA_ENDS},
+    {"mistral", "MistralForCausalLM", LLAMA_BLOCK, {LLAMA_ATTENTION, LLAMA_FFN}, LLAMA_NORMS, LLAMA_ENDS},
+    {"qwen2", "Qwen2ForCausalLM", LLAMA_BLOCK, {LLAMA_ATTENTION, LLAMA_FFN}, LLAMA_NORMS, LLAMA_ENDS},
 };
 
 const char *lop_family_names(void)
