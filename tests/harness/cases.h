@@ -37,6 +37,7 @@ typedef enum case_fill {
     FILL_PLAIN,  /* uniform in (-1, 1) whatever the kind */
     FILL_INT,    /* whole numbers in [low, high] */
     FILL_KEEP,   /* keep bits of `high` columns */
+    FILL_RANK,   /* columns of the first matrix by rank, row by row */
     FILL_ANGLE,  /* cosines in the first half of a row, sines in the second */
     FILL_NAN     /* NaN: what an output holds that is not to be read */
 } case_fill;
@@ -66,12 +67,18 @@ typedef struct case_shapes {
     int count;
 } case_shapes;
 
+typedef enum case_trait {
+    CASE_PRODUCT = 1, /* wants words among the device's product_types */
+    CASE_STEPS = 2,   /* calls several operations: one may be refused when others are queued */
+    CASE_LAUNCH = 4   /* a method's kernel, launched as it is: whoever launches it has checked */
+} case_trait;
+
 typedef struct op_case {
     const char *name;
-    uint32_t words; /* bit per lop_type that at.word takes */
-    uint32_t kinds; /* bit per case_kind */
-    int variants;   /* at.variant takes 0 .. variants - 1 */
-    bool product;   /* wants words among the device's product_types */
+    uint32_t words;  /* bit per lop_type that at.word takes */
+    uint32_t kinds;  /* bit per case_kind */
+    int variants;    /* at.variant takes 0 .. variants - 1 */
+    uint32_t traits; /* of case_trait */
     const case_shapes *shapes;
     /* Describes the matrices of an instance; returns how many, 0 if the case has no such instance. */
     int (*mats)(const case_at *at, case_mat *m);
@@ -89,7 +96,8 @@ typedef struct case_list {
     const op_case *at;
     int count;
 } case_list;
-extern const case_list cases_product, cases_elementwise, cases_rows, cases_reduce, cases_select;
+extern const case_list cases_product, cases_elementwise, cases_rows, cases_reduce, cases_select,
+    cases_methods;
 
 /* Rows and columns that most cases run over: 1, 2, 127, 128, 129, 1000, a prime, 4097; tall, wide, empty. */
 extern const case_shapes shapes_rows;

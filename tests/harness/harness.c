@@ -40,7 +40,7 @@ void harness_close(harness *h)
 
 uint32_t harness_words(const harness *h, const op_case *c)
 {
-    return c->product ? c->words & h->device.product_types : c->words;
+    return c->traits & CASE_PRODUCT ? c->words & h->device.product_types : c->words;
 }
 
 /* Sets h->why: what, then where. */
@@ -101,6 +101,7 @@ static unsigned char *outputs(const harness *h, const case_data *data, size_t *s
     return out;
 }
 
+/* Twice, with all host threads and with one: neither they nor what lies around may show. */
 static bool place_run(harness *h, const op_case *c, const case_at *at, const case_data *data,
                       view_place place, const char *where)
 {
@@ -109,7 +110,7 @@ static bool place_run(harness *h, const op_case *c, const case_at *at, const cas
     size_t size[2] = {0, 0};
     bool good = true;
     for (int k = 0; k < 2 && good; k++) {
-        if (once(h, c, at, data, place, reds[k]) != LOP_OK) {
+        if (lop_device_threads(&h->device, k) != LOP_OK || once(h, c, at, data, place, reds[k]) != LOP_OK) {
             good = failed(h, where, lop_error());
             break;
         }
@@ -119,7 +120,7 @@ static bool place_run(harness *h, const op_case *c, const case_at *at, const cas
         bits[k] = outputs(h, data, &size[k]);
     }
     if (good && size[0] > 0 && memcmp(bits[0], bits[1], size[0]) != 0) {
-        good = failed(h, where, "the same call gave other bits the second time");
+        good = failed(h, where, "the same call gave other bits the second time, on one host thread");
     }
     free(bits[1]), free(bits[0]);
     return good;
@@ -141,7 +142,8 @@ static bool instance_run(harness *h, const op_case *c, const case_at *at)
     return good;
 }
 
-/* Large instances run on two kinds alone: what the others try does not depend on the size. */
+/* What the kinds try does not depend on the size nor on the variant: all of them run on small instances of the first
+ * variant, three on small ones of the others, and two on large ones. */
 static bool kind_wanted(const op_case *c, const case_at *at)
 {
     case_mat m[CASE_MATS] = {0};
@@ -149,7 +151,9 @@ static bool kind_wanted(const op_case *c, const case_at *at)
     int64_t elements = 0;
     for (int i = 0; i < count; i++) elements += (int64_t)m[i].rows * m[i].cols;
     if (!(c->kinds >> at->kind & 1u)) return false;
-    return elements <= 20000 || at->kind == KIND_UNIFORM || at->kind == KIND_FEW;
+    if (at->kind == KIND_UNIFORM) return true;
+    if (elements > 20000) return at->kind == KIND_FEW && at->variant == 0;
+    return at->variant == 0 || at->kind == KIND_HEAVY || at->kind == KIND_FEW;
 }
 
 static bool shape_run(harness *h, const op_case *c, case_at *at)

@@ -2,7 +2,7 @@
  *
  * For every variant, storage word, shape, kind of input and placement it puts the inputs into views between red zones,
  * calls, fetches, compares with the reference, checks that inputs and red zones are as they were, and calls again with
- * other bytes in the red zones and in what is to be overwritten, demanding equal bits. */
+ * other bytes in the red zones and in what is to be overwritten, on one host thread, demanding equal bits. */
 #ifndef LOP_TESTS_HARNESS_HARNESS_H
 #define LOP_TESTS_HARNESS_HARNESS_H
 

@@ -30,19 +30,13 @@ static double uniform(draw *d)
     return 2.0 * draw_unit(d) - 1.0;
 }
 
-static double heavy(draw *d)
-{
-    const double value = tan(3.14159265358979 * (draw_unit(d) - 0.5));
-    return fmin(fmax(value, -10000.0), 10000.0);
-}
-
 /* One value of a kind; NaNs are placed afterwards, one to a matrix. */
 static double of_kind(case_kind kind, lop_type type, draw *d)
 {
     const int up = type == LOP_F16 ? 12 : 40, down = type == LOP_F16 ? -12 : -40;
     switch (kind) {
     case KIND_HEAVY:
-        return heavy(d);
+        return tan(3.14159265358979 * (draw_unit(d) - 0.5));
     case KIND_EQUAL:
         return 0.75;
     case KIND_FEW:
@@ -59,15 +53,21 @@ static double of_kind(case_kind kind, lop_type type, draw *d)
     return uniform(d);
 }
 
+static double scaled(case_kind kind, lop_type type, double scale, draw *d)
+{
+    const double value = scale * of_kind(kind, type, d);
+    return kind == KIND_HEAVY ? fmin(fmax(value, -10000.0), 10000.0) : value;
+}
+
 static double one(const case_mat *m, case_kind kind, int32_t c, draw *d)
 {
     const double scale = m->high == 0.0 ? 1.0 : m->high;
     const double turn = 6.28318530717959 * draw_unit(d);
     switch (m->fill) {
     case FILL_KIND:
-        return scale * of_kind(kind, m->type, d);
+        return scaled(kind, m->type, scale, d);
     case FILL_NONNEG:
-        return fabs(scale * of_kind(kind, m->type, d));
+        return fabs(scaled(kind, m->type, scale, d));
     case FILL_PLAIN:
         return uniform(d);
     case FILL_INT:
@@ -76,6 +76,7 @@ static double one(const case_mat *m, case_kind kind, int32_t c, draw *d)
         return c < m->cols / 2 ? cos(turn) : sin(turn);
     case FILL_NAN:
         return (double)NAN;
+    case FILL_RANK: /* made of another matrix, in instance.c */
     case FILL_KEEP:
         break;
     }

@@ -14,6 +14,12 @@ static double *doubles(int64_t count)
     return out;
 }
 
+static void rank_fill(const ref_mat *score, ref_mat *order, double *values)
+{
+    ref_rank_rows(score, order);
+    memcpy(values, order->at, (size_t)order->rows * (size_t)order->cols * sizeof *values);
+}
+
 bool case_data_open(const op_case *c, const case_at *at, case_data *out)
 {
     draw d = {at->seed};
@@ -26,7 +32,11 @@ bool case_data_open(const op_case *c, const case_at *at, case_data *out)
         out->input[i] = doubles(n);
         out->want[i] = (ref_mat){m->rows, m->cols, doubles(n), doubles(n), 0.0};
         if (m->role == CASE_OUT || m->role == CASE_SCRATCH) continue;
-        input_fill(m, at->kind, &d, out->input[i]);
+        if (m->fill == FILL_RANK) {
+            rank_fill(&out->want[0], &out->want[i], out->input[i]);
+        } else {
+            input_fill(m, at->kind, &d, out->input[i]);
+        }
         memcpy(out->want[i].at, out->input[i], (size_t)n * sizeof(double));
     }
     if (out->count > 0) c->reference(at, out->want);

@@ -96,12 +96,10 @@ static void gather_reference(const case_at *at, ref_mat *m)
 }
 
 static const op_case table[] = {
-    {"cast", WORDS_ALL, KINDS_ALL, 3, false, &shapes_rows, cast_mats, cast_call, cast_reference, NULL},
-    {"axpby", WORDS_ALL, KINDS_ALL, 9, false, &shapes_rows, axpby_mats, axpby_call, axpby_reference,
-     three_flops},
-    {"add_bias", WORDS_ALL, KINDS_ALL, 1, false, &shapes_rows, bias_mats, bias_call, bias_reference,
-     one_flop},
-    {"gather_rows", WORDS_ALL, KINDS_ALL, 2, false, &shapes_rows, gather_mats, gather_call, gather_reference,
+    {"cast", WORDS_ALL, KINDS_ALL, 3, 0, &shapes_rows, cast_mats, cast_call, cast_reference, NULL},
+    {"axpby", WORDS_ALL, KINDS_ALL, 9, 0, &shapes_rows, axpby_mats, axpby_call, axpby_reference, three_flops},
+    {"add_bias", WORDS_ALL, KINDS_ALL, 1, 0, &shapes_rows, bias_mats, bias_call, bias_reference, one_flop},
+    {"gather_rows", WORDS_ALL, KINDS_ALL, 2, 0, &shapes_rows, gather_mats, gather_call, gather_reference,
      NULL},
 };
 const case_list cases_elementwise = {table, sizeof table / sizeof table[0]};

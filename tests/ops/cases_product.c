@@ -85,9 +85,9 @@ static void linear_reference(const case_at *at, ref_mat *m)
 }
 
 static const op_case table[] = {
-    {"gemm", WORDS_ALL | 1u << LOP_F64, KINDS_ALL, 6, true, &products, gemm_mats, gemm_call, gemm_reference,
-     product_flops},
-    {"linear", WORDS_ALL, KINDS_ALL, 4, true, &products, linear_mats, linear_call, linear_reference,
+    {"gemm", WORDS_ALL | 1u << LOP_F64, KINDS_ALL, 6, CASE_PRODUCT, &products, gemm_mats, gemm_call,
+     gemm_reference, product_flops},
+    {"linear", WORDS_ALL, KINDS_ALL, 4, CASE_PRODUCT, &products, linear_mats, linear_call, linear_reference,
      product_flops},
 };
 const case_list cases_product = {table, sizeof table / sizeof table[0]};

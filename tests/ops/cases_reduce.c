@@ -89,12 +89,11 @@ static void not_finite_reference(const case_at *at, ref_mat *m)
 }
 
 static const op_case table[] = {
-    {"colsum_sq", WORDS_ALL, KINDS_ALL, 1, false, &shapes_rows, colsum_mats, colsum_call, colsum_reference,
+    {"colsum_sq", WORDS_ALL, KINDS_ALL, 1, 0, &shapes_rows, colsum_mats, colsum_call, colsum_reference,
      flops},
-    {"sq_error", WORDS_ALL, KINDS_ALL, 3, false, &shapes_rows, error_mats, error_call, error_reference,
-     flops},
-    {"count_zero", WORDS_ALL, KINDS_ALL, 1, false, &shapes_rows, count_mats, zero_call, zero_reference, NULL},
-    {"count_not_finite", WORDS_ALL, KINDS_ALL, 2, false, &shapes_rows, not_finite_mats, not_finite_call,
+    {"sq_error", WORDS_ALL, KINDS_ALL, 3, 0, &shapes_rows, error_mats, error_call, error_reference, flops},
+    {"count_zero", WORDS_ALL, KINDS_ALL, 1, 0, &shapes_rows, count_mats, zero_call, zero_reference, NULL},
+    {"count_not_finite", WORDS_ALL, KINDS_ALL, 2, 0, &shapes_rows, not_finite_mats, not_finite_call,
      not_finite_reference, NULL},
 };
 const case_list cases_reduce = {table, sizeof table / sizeof table[0]};

@@ -37,7 +37,8 @@ static double rmsnorm_flops(const case_at *at)
 
 /* ------------------------------------------------------------------------------------------------ rope */
 
-/* d = (tokens, heads, head size, sequences); the table has three positions to spare. */
+/* d = (tokens, heads, head size, sequences); the table has three positions to spare. What x may be depends on the
+ * scalars: refusals.c tries that. */
 static const int32_t rope_table[][CASE_DIMS] = {{1, 1, 2, 1},    {2, 3, 4, 2},    {127, 2, 64, 1},
                                                 {5, 8, 16, 3},   {129, 1, 10, 2}, {16, 4, 128, 4},
                                                 {1000, 1, 6, 1}, {3, 32, 80, 0}};
@@ -45,9 +46,9 @@ static const case_shapes rope_shapes = {rope_table, sizeof rope_table / sizeof r
 
 static int rope_mats(const case_at *at, case_mat *m)
 {
-    m[0] = (case_mat){at->d[0] * at->d[3], at->d[1] * at->d[2], at->word, CASE_INOUT, FILL_KIND, 0, 0, 0};
+    m[0] = (case_mat){at->d[0] * at->d[3],    at->d[1] * at->d[2], at->word, CASE_INOUT, FILL_KIND, 0, 0,
+                      LOOSE_ROWS | LOOSE_COLS};
     m[1] = (case_mat){at->d[0] + 3, at->d[2], LOP_F32, CASE_IN, FILL_ANGLE, 0, 0, LOOSE_ROWS};
-    if (at->d[0] == 1) m[0].loose = LOOSE_ROWS;
     return 2;
 }
 
@@ -84,8 +85,8 @@ static lop_softmax_args softmax_args(const case_at *at)
 
 static int softmax_mats(const case_at *at, case_mat *m)
 {
-    m[0] = (case_mat){at->d[0] * at->d[3], at->d[1], at->word, CASE_INOUT, FILL_KIND, 0, 8, LOOSE_COLS};
-    if (at->d[0] == 1) m[0].loose |= LOOSE_ROWS;
+    m[0] = (case_mat){at->d[0] * at->d[3], at->d[1], at->word, CASE_INOUT,
+                      FILL_KIND,           0,        8,        LOOSE_ROWS | LOOSE_COLS};
     return 1;
 }
 
@@ -190,16 +191,15 @@ static void argmax_reference(const case_at *at, ref_mat *m)
 }
 
 static const op_case table[] = {
-    {"rmsnorm", WORDS_ALL, KINDS_ALL, 2, false, &shapes_rows, rmsnorm_mats, rmsnorm_call, rmsnorm_reference,
+    {"rmsnorm", WORDS_ALL, KINDS_ALL, 2, 0, &shapes_rows, rmsnorm_mats, rmsnorm_call, rmsnorm_reference,
      rmsnorm_flops},
-    {"rope", WORDS_ALL, KINDS_ALL, 1, false, &rope_shapes, rope_mats, rope_call, rope_reference, rope_flops},
-    {"softmax_causal", WORDS_ALL, KINDS_FINITE, 3, false, &softmax_shapes, softmax_mats, softmax_call,
+    {"rope", WORDS_ALL, KINDS_ALL, 1, 0, &rope_shapes, rope_mats, rope_call, rope_reference, rope_flops},
+    {"softmax_causal", WORDS_ALL, KINDS_FINITE, 3, 0, &softmax_shapes, softmax_mats, softmax_call,
      softmax_reference, softmax_flops},
-    {"gate", WORDS_ALL, KINDS_FINITE, 8, false, &shapes_rows, gate_mats, gate_call, gate_reference,
-     gate_flops},
-    {"cross_entropy", WORDS_ALL, KINDS_FINITE, 2, false, &shapes_rows, loss_mats, loss_call, loss_reference,
-     loss_flops},
-    {"argmax_rows", WORDS_ALL, KINDS_FINITE, 1, false, &shapes_rows, argmax_mats, argmax_call,
-     argmax_reference, NULL},
+    {"gate", WORDS_ALL, KINDS_FINITE, 8, 0, &shapes_rows, gate_mats, gate_call, gate_reference, gate_flops},
+    {"cross_entropy", WORDS_ALL, KINDS_FINITE, 2, CASE_STEPS, &shapes_rows, loss_mats, loss_call,
+     loss_reference, loss_flops},
+    {"argmax_rows", WORDS_ALL, KINDS_FINITE, 1, 0, &shapes_rows, argmax_mats, argmax_call, argmax_reference,
+     NULL},
 };
 const case_list cases_rows = {table, sizeof table / sizeof table[0]};

@@ -118,7 +118,7 @@ static void rank_rows_reference(const case_at *at, ref_mat *m)
 static int64_t all_drop(const case_at *at)
 {
     const int64_t n = (int64_t)at->d[0] * at->d[1];
-    const int64_t drops[5] = {0, 1, n / 2, n - 1, n};
+    const int64_t drops[5] = {0, n > 1, n / 2, n - 1, n};
     return n == 0 ? 0 : drops[at->variant % 5];
 }
 
@@ -161,6 +161,7 @@ static int group_mats(const case_at *at, case_mat *m)
 {
     const case_at wide = group_at(at);
     m[0] = scores(&wide);
+    m[0].loose = LOOSE_COLS; /* refusals.c takes columns away */
     m[1] = keep(&wide);
     return 2;
 }
@@ -198,19 +199,17 @@ static void zero_reference(const case_at *at, ref_mat *m)
 }
 
 static const op_case table[] = {
-    {"score_scaled", WORDS_ALL, KINDS_FINITE, 2, false, &shapes_rows, score_mats, score_call, score_reference,
+    {"score_scaled", WORDS_ALL, KINDS_FINITE, 2, 0, &shapes_rows, score_mats, score_call, score_reference,
      score_flops},
-    {"keep_rows", F32, KINDS_FINITE, 3, false, &shapes_small, keep_rows_mats, keep_rows_call,
-     keep_rows_reference, NULL},
-    {"rank_value_rows", F32, KINDS_FINITE, 2, false, &shapes_small, rank_value_mats, rank_value_call,
+    {"keep_rows", F32, KINDS_FINITE, 3, 0, &shapes_small, keep_rows_mats, keep_rows_call, keep_rows_reference,
+     NULL},
+    {"rank_value_rows", F32, KINDS_FINITE, 2, 0, &shapes_small, rank_value_mats, rank_value_call,
      rank_value_reference, NULL},
-    {"rank_rows", F32, KINDS_FINITE, 1, false, &shapes_small, rank_rows_mats, rank_rows_call,
-     rank_rows_reference, NULL},
-    {"keep_all", F32, KINDS_FINITE, 9, false, &shapes_small, keep_all_mats, keep_all_call, keep_all_reference,
+    {"rank_rows", F32, KINDS_FINITE, 1, 0, &shapes_small, rank_rows_mats, rank_rows_call, rank_rows_reference,
      NULL},
-    {"keep_n_of_m", F32, KINDS_FINITE, 6, false, &group_shapes, group_mats, group_call, group_reference,
+    {"keep_all", F32, KINDS_FINITE, 9, 0, &shapes_small, keep_all_mats, keep_all_call, keep_all_reference,
      NULL},
-    {"zero_dropped", WORDS_ALL, KINDS_ALL, 1, false, &shapes_rows, zero_mats, zero_call, zero_reference,
-     NULL},
+    {"keep_n_of_m", F32, KINDS_FINITE, 6, 0, &group_shapes, group_mats, group_call, group_reference, NULL},
+    {"zero_dropped", WORDS_ALL, KINDS_ALL, 1, 0, &shapes_rows, zero_mats, zero_call, zero_reference, NULL},
 };
 const case_list cases_select = {table, sizeof table / sizeof table[0]};

@@ -1,5 +1,5 @@
-/* kernel_coverage.c - every kernel of kernels/list.h, in every word it exists in, ran while the table was gone through;
- * prints the matrix of what ran. */
+/* kernel_coverage.c - every kernel of kernels/list.h ran while the table was gone through; prints in which words, and
+ * whether in its narrow form, its wide one, or both. */
 #include "tests/harness/harness.h"
 #include "tests/ops/ops_checks.h"
 
@@ -35,10 +35,7 @@ void kernels_covered(void **state)
         const lop_kernel kernel = (lop_kernel)k;
         print_message("%-22s %8s %8s %8s\n", kernel_name(kernel), mark(counter, kernel, LOP_F32),
                       mark(counter, kernel, LOP_F16), mark(counter, kernel, LOP_BF16));
-        for (int word = 0; word < COUNTED_WORDS; word++) {
-            const bool wanted = kernel_words[k] >> word & 1u;
-            missing += wanted && counter->launches[k][word][0] + counter->launches[k][word][1] == 0;
-        }
+        missing += launch_count(counter, kernel) == 0;
     }
-    if (missing > 0) fail_msg("%d instances of kernels have no case in the table", missing);
+    if (missing > 0) fail_msg("%d kernels have no case in the table", missing);
 }

@@ -5,6 +5,6 @@
 /* *state is the harness. */
 void product_property(void **state); /* large products against vectors, as BLIS tests them */
 void refusals(void **state);         /* arguments out of range that the table cannot spoil */
-void kernels_covered(void **state);  /* every kernel of list.h ran in every word; last of all */
+void kernels_covered(void **state);  /* every kernel of list.h ran; last of all */
 
 #endif

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -24,8 +25,12 @@ static void values(void **state)
         skip();
     }
     const int64_t before = j->h->instances;
+    struct timespec from, to;
+    timespec_get(&from, TIME_UTC);
     if (!harness_run(j->h, j->c)) fail_msg("%s", j->h->why);
-    print_message("%-18s %5lld instances\n", j->c->name, (long long)(j->h->instances - before));
+    timespec_get(&to, TIME_UTC);
+    print_message("%-18s %5lld instances, %.1f s\n", j->c->name, (long long)(j->h->instances - before),
+                  (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec));
 }
 
 static void refused(void **state)
@@ -54,8 +59,8 @@ int main(int argc, char **argv)
     static harness h;
     static job jobs[MOST_TESTS];
     static struct CMUnitTest tests[MOST_TESTS];
-    const case_list *const lists[] = {&cases_product, &cases_elementwise, &cases_rows, &cases_reduce,
-                                      &cases_select};
+    const case_list *const lists[] = {&cases_product, &cases_elementwise, &cases_rows,
+                                      &cases_reduce,  &cases_select,      &cases_methods};
     const char *backend = harness_backend(argc, argv);
     int count = 0;
     if (harness_open(&h, backend) != LOP_OK) return harness_missing(backend);
@@ -65,6 +70,7 @@ int main(int argc, char **argv)
     tests[count++] = (struct CMUnitTest){"products by property", product_property, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"ranges", refusals, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"every kernel has a case", kernels_covered, NULL, NULL, &h};
+    if (argc > 2) cmocka_set_test_filter(argv[2]); /* a pattern with * and ? */
     const int failures = cmocka_run_group_tests_name(backend, tests, NULL, NULL);
     harness_close(&h);
     return failures == 0 ? 0 : 1;

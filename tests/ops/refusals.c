@@ -55,6 +55,13 @@ void refusals(void **state)
     REFUSED(lop_softmax_causal(q, x, &(lop_softmax_args){3, 0, 0, 0, 1.0f}));
     REFUSED(lop_softmax_causal(q, x, &(lop_softmax_args){0, 0, 0, 0, 1.0f}));
     REFUSED(lop_gate(q, (lop_gate_kind)17, x, none, y));
+    const lop_mat target = mat(&buf, 44, 1, 4, LOP_I32), sums = mat(&buf, 45, 4, 3, LOP_F32);
+    const lop_mat short_target = mat(&buf, 44, 1, 3, LOP_I32), nll = mat(&buf, 46, 1, 4, LOP_F32);
+    REFUSED(lop_cross_entropy_add(q, x, 0, short_target, sums));
+    REFUSED(lop_cross_entropy_add(q, x, -1, target, sums));
+    REFUSED(lop_cross_entropy_add(q, x, 0, target, gain));
+    REFUSED(lop_cross_entropy_end(q, sums, short_target, nll));
+    REFUSED(lop_cross_entropy_end(q, gain, target, nll));
     /* Views that are none. */
     REFUSED(lop_cast(q, none, y));
     REFUSED(lop_cast(q, x, none));

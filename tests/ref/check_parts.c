@@ -123,24 +123,21 @@ void cut_by_hand(void **state)
     static const struct {
         ref_rule rule;
         uint8_t keep[8];
-    } cases[] = {{{0, REF_CUT_THRESHOLD, 0.25, 0, 0},
-                  {1, 0, 0, 1, 0, 1, 1, 1}}, /* sorted[2] is 1: all three ones go */
-                 {{0, REF_CUT_MATRIX, 0.25, 0, 0}, {1, 0, 0, 1, 1, 1, 1, 1}},
-                 {{0, REF_CUT_MATRIX, 0.0, 0, 0}, {1, 1, 1, 1, 1, 1, 1, 1}},
-                 {{0, REF_CUT_MATRIX, 1.0, 0, 0}, {0, 0, 0, 0, 0, 0, 0, 0}},
-                 {{0, REF_CUT_ROWS, 0.7, 0, 0},
-                  {1, 0, 0, 1, 0, 1, 0, 1}}, /* floor(2.8) = 2 of each row, the earlier 4 */
-                 {{0, REF_CUT_BUDGET, 0.7, 0, 0},
-                  {1, 0, 0, 0, 0, 1, 0, 0}}, /* round(5.6) = 6: two of a row, then 2 and 4 */
-                 {1, 0, 0, 0, 0, 1, 0, 1}},  /* round(5.6) = 6: two of row 0 are next least */
+    } cases[] = {
+        {{0, REF_CUT_THRESHOLD, 0.25, 0, 0}, {1, 0, 0, 1, 0, 1, 1, 1}}, /* sorted[2] is 1: all ones go */
+        {{0, REF_CUT_MATRIX, 0.25, 0, 0}, {1, 0, 0, 1, 1, 1, 1, 1}},
+        {{0, REF_CUT_MATRIX, 0.0, 0, 0}, {1, 1, 1, 1, 1, 1, 1, 1}},
+        {{0, REF_CUT_MATRIX, 1.0, 0, 0}, {0, 0, 0, 0, 0, 0, 0, 0}},
+        {{0, REF_CUT_ROWS, 0.7, 0, 0}, {1, 0, 0, 1, 0, 1, 0, 1}},   /* two of each row, the earlier 4 */
+        {{0, REF_CUT_BUDGET, 0.7, 0, 0}, {1, 0, 0, 0, 0, 1, 0, 0}}, /* two of each row, then 2 and 4 */
         {{0, REF_CUT_GROUPS, 0.5, 1, 2}, {1, 0, 0, 1, 0, 1, 0, 1}},
-      {{0, REF_CUT_GROUPS, 0.5, 2, 4}, {1, 0, 0, 1, 0, 1, 0, 1}},
-};
-for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    uint8_t keep[8];
-    ref_keep(&cases[i].rule, 2, 4, score, keep);
-    assert_memory_equal(keep, cases[i].keep, sizeof keep);
-}
+        {{0, REF_CUT_GROUPS, 0.5, 2, 4}, {1, 0, 0, 1, 0, 1, 0, 1}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t keep[8];
+        ref_keep(&cases[i].rule, 2, 4, score, keep);
+        assert_memory_equal(keep, cases[i].keep, sizeof keep);
+    }
 }
 
 void cut_budget_is_exact(void **state)

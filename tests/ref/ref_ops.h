@@ -83,4 +83,12 @@ void ref_keep_n_of_m(const ref_mat *score, int32_t n, int32_t m, ref_mat *keep);
 void ref_rank_rows(const ref_mat *score, ref_mat *order);
 void ref_zero_dropped(const ref_mat *keep, ref_mat *w);
 
+/* ------------------------------------------------------------------------------------------------ one method's own */
+
+/* Wanda's variant: part[r,k] of row r's sum that its k + 1 least scores make up; how many ranks stay within alpha, and
+ * after them those whose score equals the last one's. order[r,k]: the column of rank k. */
+void ref_wanda_part(const ref_mat *score, const ref_mat *order, ref_mat *part);
+void ref_wanda_within(const ref_mat *score, const ref_mat *order, const ref_mat *part, double alpha,
+                      ref_mat *drop);
+
 #endif

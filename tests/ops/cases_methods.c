@@ -1,0 +1,61 @@
+/* cases_methods.c - kernels that belong to one method, launched as that method launches them: d = (rows, columns). */
+#include "core/device/launch.h"
+#include "tests/harness/cases.h"
+
+static const float alphas[3] = {0.4f, 0.0f, 0.8f};
+
+static int part_mats(const case_at *at, case_mat *m)
+{
+    m[0] = (case_mat){at->d[0], at->d[1], LOP_F32, CASE_IN, FILL_NONNEG, 0, 0, 0};
+    m[1] = (case_mat){at->d[0], at->d[1], LOP_U16, CASE_IN, FILL_RANK, 0, 0, 0};
+    m[2] = (case_mat){at->d[0], at->d[1], LOP_F32, CASE_OUT, FILL_KIND, 0, 0, 0};
+    return 3;
+}
+
+static lop_status part_call(lop_queue *q, const case_at *at, const lop_mat *m)
+{
+    const lop_launch_shape shape = {at->d[0], at->d[1], LOP_F32, 512 * sizeof(float)};
+    const lop_arg args[] = {LOP_M(m[0]), LOP_M(m[1]), LOP_M(m[2]), LOP_I(at->d[1])};
+    return LOP_LAUNCH(q, LOP_KERNEL_wanda_part_row, &shape, args);
+}
+
+static void part_reference(const case_at *at, ref_mat *m)
+{
+    (void)at;
+    ref_wanda_part(&m[0], &m[1], &m[2]);
+}
+
+static double part_flops(const case_at *at)
+{
+    return 3.0 * at->d[0] * at->d[1];
+}
+
+static int within_mats(const case_at *at, case_mat *m)
+{
+    part_mats(at, m);
+    m[2].role = CASE_IN;
+    m[2].fill = FILL_NONNEG;
+    m[3] = (case_mat){at->d[0], 1, LOP_U32, CASE_OUT, FILL_KIND, 0, 0, 0};
+    return 4;
+}
+
+static lop_status within_call(lop_queue *q, const case_at *at, const lop_mat *m)
+{
+    const lop_launch_shape shape = lop_by_rows(at->d[0], at->d[1], LOP_F32);
+    const lop_arg args[] = {LOP_M(m[0]), LOP_M(m[1]),    LOP_M(m[2]), LOP_F(alphas[at->variant]),
+                            LOP_M(m[3]), LOP_I(at->d[1])};
+    return LOP_LAUNCH(q, LOP_KERNEL_wanda_within_row, &shape, args);
+}
+
+static void within_reference(const case_at *at, ref_mat *m)
+{
+    ref_wanda_within(&m[0], &m[1], &m[2], (double)alphas[at->variant], &m[3]);
+}
+
+static const op_case table[] = {
+    {"wanda_part", 1u << LOP_F32, KINDS_FINITE, 1, CASE_LAUNCH, &shapes_small, part_mats, part_call,
+     part_reference, part_flops},
+    {"wanda_within", 1u << LOP_F32, KINDS_FINITE, 3, CASE_LAUNCH, &shapes_small, within_mats, within_call,
+     within_reference, NULL},
+};
+const case_list cases_methods = {table, sizeof table / sizeof table[0]};
