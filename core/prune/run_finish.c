@@ -153,7 +153,7 @@ static lop_status head_add(const lop_run *run, json_t *root)
     json_t *settings = NULL;
     LOP_TRY(lop_json_put(root, "schema", json_integer(LOP_REPORT_SCHEMA)));
     LOP_TRY(lop_json_put(root, "tool", json_string("lop")));
-    LOP_TRY(lop_json_put(root, "version", json_string(lop_version())));
+    LOP_TRY(lop_json_put(root, "version", json_string(LOP_VERSION)));
     LOP_TRY(command_add(run, root));
     LOP_TRY(lop_json_put(root, "model", json_string(lop_checkpoint_path(call->model))));
     LOP_TRY(lop_json_put(root, "model_sha256", json_string(run->model_sha256)));

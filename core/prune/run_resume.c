@@ -25,7 +25,7 @@ lop_status lop_run_fingerprint(const lop_run *run, char **out)
     char *text = NULL;
     *out = NULL;
     if (root == NULL) LOP_TRY_DONE(LOP_FAIL(LOP_E_MEMORY, "there is no memory for the fingerprint"));
-    LOP_TRY_DONE(lop_json_put(root, "version", json_string(lop_version())));
+    LOP_TRY_DONE(lop_json_put(root, "version", json_string(LOP_VERSION)));
     LOP_TRY_DONE(lop_json_put(root, "method", json_string(run->method->name)));
     LOP_TRY_DONE(lop_json_put(root, "model_sha256", json_string(run->model_sha256)));
     LOP_TRY_DONE(calibration_json(run, &part));
