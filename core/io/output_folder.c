@@ -141,6 +141,10 @@ lop_status lop_output_claim(lop_output *o, const lop_output_plan *plan, const ch
 {
     LOP_TRY(look_first(o, plan));
     LOP_TRY(take_lock(o));
-    LOP_TRY(read_journal(o));
+    const lop_status status = read_journal(o);
+    if (status == LOP_E_FORMAT && plan->force && !plan->resume)
+        lop_error_clear(); /* damaged, and to be thrown away */
+    else
+        LOP_TRY(status);
     return decide(o, plan, layout);
 }

@@ -3,14 +3,17 @@
 #ifndef LOP_TESTS_IO_GROUPS_H
 #define LOP_TESTS_IO_GROUPS_H
 
-#define LOP_IO_GROUPS(X)                                                                                             \
-    X(test_io_dtype)                                                                                                 \
-    X(test_io_gguf)                                                                                                  \
-    X(test_io_gguf_header)                                                                                           \
-    X(test_io_gguf_tensor)                                                                                           \
-    X(test_io_gguf_model)                                                                                            \
-    X(test_io_config)                                                                                                \
-    X(test_io_safetensors)
+#define LOP_IO_GROUPS(X)                                                                                     \
+    X(test_io_dtype)                                                                                         \
+    X(test_io_gguf)                                                                                          \
+    X(test_io_gguf_header)                                                                                   \
+    X(test_io_gguf_tensor)                                                                                   \
+    X(test_io_gguf_model)                                                                                    \
+    X(test_io_config)                                                                                        \
+    X(test_io_safetensors)                                                                                   \
+    X(test_io_checkpoint)                                                                                    \
+    X(test_io_output)                                                                                        \
+    X(test_io_crash)
 
 #define LOP_IO_DECLARE(name) int name(void);
 LOP_IO_GROUPS(LOP_IO_DECLARE)
