@@ -13,7 +13,9 @@
     X(test_io_safetensors)                                                                                   \
     X(test_io_checkpoint)                                                                                    \
     X(test_io_output)                                                                                        \
-    X(test_io_crash)
+    X(test_io_crash)                                                                                         \
+    X(test_io_corpus)                                                                                        \
+    X(test_io_synth)
 
 #define LOP_IO_DECLARE(name) int name(void);
 LOP_IO_GROUPS(LOP_IO_DECLARE)
