@@ -3,8 +3,9 @@
 #define LOP_TESTS_OPS_OPS_CHECKS_H
 
 /* *state is the harness. */
-void product_property(void **state); /* large products against vectors, as BLIS tests them */
-void refusals(void **state);         /* arguments out of range that the table cannot spoil */
-void kernels_covered(void **state);  /* every kernel of list.h ran; last of all */
+void product_property(void **state);  /* large products against vectors, as BLIS tests them */
+void products_together(void **state); /* the device's threads do not disturb each other */
+void refusals(void **state);          /* arguments out of range that the table cannot spoil */
+void kernels_covered(void **state);   /* every kernel of list.h ran; last of all */
 
 #endif

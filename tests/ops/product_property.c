@@ -132,3 +132,45 @@ void product_property(void **state)
         }
     }
 }
+
+/* Many small products at once, over and over, of whole numbers small enough to be exact: what threads do to each other
+ * shows as a wrong number. Matrix i of the batch is all i + 1 times all ones. */
+void products_together(void **state)
+{
+    harness *h = *state;
+    enum { SIDE = 64, COUNT = 64, TIMES = 200 };
+    const int32_t rows = SIDE * COUNT;
+    draw d = {1};
+    double *a = random_matrix((int64_t)rows * SIDE, LOP_F32, &d),
+           *b = random_matrix((int64_t)rows * SIDE, LOP_F32, &d);
+    for (int32_t i = 0; i < rows * SIDE; i++) a[i] = 1 + i / (SIDE * SIDE), b[i] = 1.0;
+    view *v = h->views;
+    ok(view_put(&h->queue, &v[0], VIEW_ALIGNED, rows, SIDE, LOP_F32, 0xff, a));
+    ok(view_put(&h->queue, &v[1], VIEW_ALIGNED, rows, SIDE, LOP_F32, 0xff, b));
+    ok(view_put(&h->queue, &v[2], VIEW_ALIGNED, rows, SIDE, LOP_F32, 0xff, b));
+    lop_gemm_args g = {.a = v[0].mat,
+                       .b = v[1].mat,
+                       .c = v[2].mat,
+                       .tb = true,
+                       .alpha = 1.0f,
+                       .math = LOP_MATH_F32,
+                       .count = COUNT,
+                       .step_a = SIDE * SIDE,
+                       .step_b = SIDE * SIDE,
+                       .step_c = SIDE * SIDE};
+    g.a.rows = g.b.rows = g.c.rows = SIDE;
+    ok(lop_device_threads(&h->device, 0));
+    for (int time = 0; time < TIMES; time++) {
+        ok(lop_gemm(&h->queue, &g));
+        ok(lop_queue_wait(&h->queue));
+        ok(view_fetch(&h->queue, &v[2]));
+        const float *c = view_row(&v[2], 0);
+        for (int32_t i = 0; i < rows * SIDE; i++) {
+            const float want = (float)(SIDE * (1 + i / (SIDE * SIDE)));
+            if (c[i] != want)
+                fail_msg("product %d of call %d has %g for %g", i / (SIDE * SIDE), time, (double)c[i],
+                         (double)want);
+        }
+    }
+    free(b), free(a);
+}
