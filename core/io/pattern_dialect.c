@@ -1,6 +1,6 @@
 /* pattern_dialect.c - what PCRE2 would read differently is rewritten, or refused where that is not simple:
  *
- *   \s       White_Space (PCRE2 counts U+180E too)          \w  Alphabetic, M, Nd, Pc (PCRE2: L, N and _)
+ *   \s       White_Space (PCRE2 counts U+180E too)          \w  Alphabetic, M, Nd, Pc (PCRE2: L, N, _)
  *   \p{Han}  the script (PCRE2: the script extensions)      \v  U+000B          \uHHHH  \x{HHHH}
  *
  * Refused: classes in classes and &&, verbs, \h \b \K \G and the like, flags but i and x, {,n}, and {n}+, which Ruby
@@ -10,7 +10,8 @@
 #include <ctype.h>
 #include <string.h>
 
-#define WORD_CLASS "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+/* Oniguruma's: of the other numbers only those of Latin-1 are word characters. */
+#define WORD_CLASS "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}"
 
 typedef struct translation {
     lop_text source;

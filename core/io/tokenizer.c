@@ -70,13 +70,25 @@ static bool has_alphabet(const lop_pretokenizer *p)
     return false;
 }
 
+static bool prepends(const lop_normalizer *n)
+{
+    for (int i = 0; i < n->count; i++)
+        if (n->steps[i].kind == LOP_NORMAL_PREPEND) return true;
+    return false;
+}
+
 /* A file without a decoder gets the one that its kind has. */
 static lop_status default_decoder(lop_tokenizer *t)
 {
     lop_decode_step *step;
     if (t->byte_level) return lop_decoder_add(&t->decoder, LOP_DECODE_BYTE_LEVEL, &step);
     LOP_TRY(lop_decoder_add_replace(&t->decoder, LOP_METASPACE, " "));
-    return lop_decoder_add(&t->decoder, LOP_DECODE_BYTE_FALLBACK, &step);
+    LOP_TRY(lop_decoder_add(&t->decoder, LOP_DECODE_BYTE_FALLBACK, &step));
+    if (!prepends(&t->normalizer)) return LOP_OK;
+    LOP_TRY(lop_decoder_add(&t->decoder, LOP_DECODE_FUSE, &step));
+    LOP_TRY(lop_decoder_add(&t->decoder, LOP_DECODE_STRIP, &step));
+    step->start = 1;
+    return lop_string_add(&step->text, " ", 1);
 }
 
 lop_status lop_tokenizer_seal(lop_tokenizer *t)
