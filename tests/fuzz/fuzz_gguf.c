@@ -39,7 +39,7 @@ static void use_tokenizer(const lop_gguf *g)
     lop_string text = {0};
     if (lop_gguf_tokenizer(g, &t) != LOP_OK) return;
     if (lop_tokenizer_encode(t, lop_text_of("Hello, w\xc3\xb6rld! 123\n  ab"), true, &ids) == LOP_OK)
-        (void)lop_tokenizer_decode(t, ids.at, ids.count, &text);
+        (void)!lop_tokenizer_decode(t, ids.at, ids.count, &text);
     lop_string_close(&text);
     lop_ids_close(&ids);
     lop_tokenizer_close(t);
