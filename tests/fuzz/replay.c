@@ -61,6 +61,6 @@ int main(int argc, char **argv)
     if (status == LOP_OK && names.count == 0) status = LOP_FAIL(LOP_E_FILE, "%s is empty", folder);
     for (int i = 0; i < names.count && status == LOP_OK; i++) status = replay_file(folder, names.at[i]);
     lop_names_close(&names);
-    if (status != LOP_OK) fprintf(stderr, "%s\n", lop_error());
+    if (status != LOP_OK) (void)fprintf(stderr, "%s\n", lop_error());
     return status != LOP_OK;
 }
