@@ -93,7 +93,7 @@ static lop_status copy_converted(lop_output *o, const lop_tensor *t, const lop_s
         const int64_t n = rows - first < step ? rows - first : step;
         const uint64_t bytes = (uint64_t)n * row;
         LOP_TRY(lop_checkpoint_read(o->source, t, first, n, w->dtype, piece));
-        if (w->dtype == LOP_DTYPE_F16)
+        if (w->dtype == LOP_DTYPE_F16 && t->dtype != LOP_DTYPE_F16)
             LOP_TRY(check_range(t, piece, bytes / word, (uint64_t)first * row / word));
         LOP_TRY(lop_file_write_at(&o->files[w->file], w->at + (uint64_t)first * row, piece, (size_t)bytes));
     }

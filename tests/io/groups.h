@@ -15,7 +15,9 @@
     X(test_io_output)                                                                                        \
     X(test_io_crash)                                                                                         \
     X(test_io_corpus)                                                                                        \
-    X(test_io_synth)
+    X(test_io_synth)                                                                                         \
+    X(test_io_convert)                                                                                       \
+    X(test_io_memory)
 
 #define LOP_IO_DECLARE(name) int name(void);
 LOP_IO_GROUPS(LOP_IO_DECLARE)
