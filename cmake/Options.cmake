@@ -28,10 +28,11 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()
 
-# A single-threaded CBLAS: the CPU backend brings its own threads, and a threaded one gives other bits at other counts.
-find_path(LOP_CBLAS_INCLUDE cblas.h PATH_SUFFIXES x86_64-linux-gnu/openblas-serial openblas-serial openblas
+# A CBLAS that several threads may call at once: the CPU backend brings its own threads and asks for one per call. Debian's
+# serial OpenBLAS is not that (its buffers are taken without a lock, and products come out wrong); the pthread build is.
+find_path(LOP_CBLAS_INCLUDE cblas.h PATH_SUFFIXES x86_64-linux-gnu/openblas-pthread openblas-pthread openblas
           x86_64-linux-gnu REQUIRED)
-find_library(LOP_CBLAS_LIB openblas PATH_SUFFIXES openblas-serial REQUIRED)
+find_library(LOP_CBLAS_LIB openblas PATH_SUFFIXES openblas-pthread REQUIRED)
 set(LOP_CPU_LIBS ${LOP_CBLAS_LIB} Threads::Threads m)
 if(OpenMP_C_FOUND)
   list(APPEND LOP_CPU_LIBS OpenMP::OpenMP_C)

@@ -1,7 +1,7 @@
 # packages.sh - sourced by tools/demo and tools/test: Debian packages that are missing are installed, without recommends,
 # as root or through sudo; without either the line to run is printed and the script ends with 2.
 
-build_packages="cmake ninja-build gcc libc6-dev pkg-config libopenblas-serial-dev libjansson-dev libpcre2-dev
+build_packages="cmake ninja-build gcc libc6-dev pkg-config libopenblas-pthread-dev libjansson-dev libpcre2-dev
     libutf8proc-dev libssl-dev"
 
 need_packages() {

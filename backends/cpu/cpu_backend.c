@@ -13,6 +13,9 @@ enum { ALIGN = 64, LOCAL_BYTES = 1 << 20 };
  * of OpenBLAS and absent in another CBLAS. */
 extern void openblas_set_num_threads(int threads) __attribute__((weak));
 
+/* 0: a build without threads, which takes its buffers without a lock. Two calls at once spoil each other's products. */
+extern int openblas_get_parallel(void) __attribute__((weak));
+
 static lop_status cpu_device_count(int *count)
 {
     *count = 1;
@@ -54,6 +57,7 @@ static lop_status cpu_device_open(int index, lop_device *device)
     cpu->kernels = kernels_best();
     cpu->threads = cpu_threads_all();
     if (openblas_set_num_threads != NULL) openblas_set_num_threads(1);
+    cpu->products_alone = openblas_get_parallel != NULL && openblas_get_parallel() == 0;
     const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     device->impl = cpu;
     device->bytes_total = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;

@@ -24,6 +24,7 @@ extern const cpu_kernels cpu_kernels_avx512;
 typedef struct cpu_device {
     const cpu_kernels *kernels;
     int threads;
+    bool products_alone; /* the CBLAS may not be called from two threads at once */
 } cpu_device;
 typedef struct cpu_queue {
     void *local;

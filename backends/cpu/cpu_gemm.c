@@ -5,14 +5,20 @@
 
 #include <cblas.h>
 
-/* A tile of C packs its rows of A and its columns of B once: both sides must be long for that to be cheap, and there must
- * be tiles for all threads. */
-enum { TILE_ROWS = 512, TILE_COLS = 1024, TILE_COLS_FEW_ROWS = 256, FEW_ROWS = 64 };
-
 typedef struct tiles {
     int32_t rows, cols;           /* of a tile */
     int32_t row_count, col_count; /* tiles of one product */
 } tiles;
+
+/* A tile packs its rows of A and its columns of B anew, so large tiles are quicker, and small ones give more of them to
+ * share: the largest that leave a batch eight tiles, else the smallest. Few rows (a token that is generated) are shared
+ * by columns. */
+enum { TILES_WANTED = 8, ROWS_LEAST = 256, COLS_OF_FEW_ROWS = 256 };
+static const tiles sizes[] = {{1024, 2048, 0, 0}, {1024, 1024, 0, 0}, {512, 1024, 0, 0}, {256, 1024, 0, 0}};
+enum { SIZES = sizeof sizes / sizeof sizes[0] };
+
+/* Work below this is not worth waking threads for. */
+static const double flops_alone = 1e5;
 
 static int32_t pieces(int32_t whole, int32_t piece)
 {
@@ -21,7 +27,11 @@ static int32_t pieces(int32_t whole, int32_t piece)
 
 static tiles tiles_of(const lop_gemm_args *g)
 {
-    tiles t = {TILE_ROWS, g->c.rows <= FEW_ROWS ? TILE_COLS_FEW_ROWS : TILE_COLS, 0, 0};
+    tiles t = {ROWS_LEAST, COLS_OF_FEW_ROWS, 0, 0};
+    for (int i = 0; i < (int)SIZES && g->c.rows >= ROWS_LEAST; i++) {
+        t = sizes[i];
+        if ((int64_t)g->count * pieces(g->c.rows, t.rows) * pieces(g->c.cols, t.cols) >= TILES_WANTED) break;
+    }
     t.row_count = pieces(g->c.rows, t.rows);
     t.col_count = pieces(g->c.cols, t.cols);
     return t;
@@ -57,7 +67,9 @@ lop_status cpu_gemm(lop_queue *q, const lop_gemm_args *g)
     const cpu_device *device = q->device->impl;
     const tiles t = tiles_of(g);
     const int64_t count = (int64_t)g->count * t.row_count * t.col_count;
-    const int threads = count < device->threads ? (int)count : device->threads;
+    const int32_t k = g->ta ? g->a.rows : g->a.cols;
+    const bool alone = 2.0 * g->count * g->c.rows * g->c.cols * k < flops_alone;
+    const int threads = alone ? 1 : count < device->threads ? (int)count : device->threads;
 #pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
     for (int64_t at = 0; at < count; at++) tile_run(g, &t, at);
     return LOP_OK;
