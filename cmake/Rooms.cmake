@@ -20,10 +20,10 @@ endfunction()
 
 # The kernels of the CPU: one text, compiled once per instruction set; the backend picks when it opens. These files alone
 # let the compiler use fused multiply-add and leave errno; nothing reassociates but what the text marks with `omp simd`.
+set(LOP_KERNEL_FLAGS -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math -ffp-contract=fast)
 function(lop_kernels room)
   set(source ${PROJECT_SOURCE_DIR}/backends/cpu/cpu_kernels.c)
-  set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
-    "-O3;-fopenmp-simd;-fno-math-errno;-fno-trapping-math;-ffp-contract=fast")
+  set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${LOP_KERNEL_FLAGS}")
   if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     return()
   endif()

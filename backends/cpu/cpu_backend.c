@@ -4,10 +4,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { ALIGN = 64, LOCAL_BYTES = 1 << 20 };
+enum { ALIGN = 64, HUGE_PAGE = 2 << 20, LOCAL_BYTES = 1 << 20 };
 
 /* A threaded OpenBLAS would fight OpenMP's threads and give other bits at other counts; the symbol is there in any build
  * of OpenBLAS and absent in another CBLAS. */
@@ -92,7 +93,11 @@ static lop_status cpu_bytes_free(lop_device *device, size_t *bytes)
 
 static lop_status cpu_buf_open(lop_buf *buf)
 {
-    LOP_TRY(lop_alloc_aligned(buf->bytes, ALIGN, &buf->host));
+    const bool huge = buf->bytes >= HUGE_PAGE;
+    LOP_TRY(lop_alloc_aligned(buf->bytes, huge ? HUGE_PAGE : ALIGN, &buf->host));
+    if (huge)
+        (void)madvise(buf->host, buf->bytes,
+                      MADV_HUGEPAGE); /* fewer faults and TLB misses; no is an answer */
     buf->impl = buf->host;
     return LOP_OK;
 }
