@@ -6,7 +6,7 @@
 
 #include "core/io/json.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SIZE_MOST                                                                                            \
@@ -268,8 +268,8 @@ static lop_status read_all(const json_t *root, lop_config *out)
 {
     const family_row *family = NULL;
     LOP_TRY(find_family(root, &family));
-    (void)strcpy(out->family, family->name);
-    (void)strcpy(out->activation, family->activation);
+    (void)snprintf(out->family, sizeof out->family, "%s", family->name);
+    (void)snprintf(out->activation, sizeof out->activation, "%s", family->activation);
     if (lop_json_find(root, "quantization_config"))
         return LOP_FAIL(
             LOP_E_UNSUPPORTED,

@@ -132,7 +132,7 @@ static void take_window(lop_corpus *c, const lop_ids *ids, int64_t window, int64
 static lop_status draw_stream(const lop_corpus_wish *w, const lop_ids *ids, lop_place *places, lop_corpus *c)
 {
     uint64_t at = 0;
-    if (ids->count < w->seqlen) return fail_few(w, ids->count, w->seqlen);
+    if (ids->at == NULL || ids->count < w->seqlen) return fail_few(w, ids->count, w->seqlen);
     for (int64_t i = 0; i < c->windows; i++) {
         const uint64_t room = (uint64_t)(ids->count - w->seqlen) + 1;
         places[i] = (lop_place){0, (int64_t)lop_random_below(w->seed, STREAM_OFFSETS, &at, room)};
@@ -143,7 +143,8 @@ static lop_status draw_stream(const lop_corpus_wish *w, const lop_ids *ids, lop_
 
 static lop_status cut_stream(const lop_corpus_wish *w, const lop_ids *ids, lop_corpus *c)
 {
-    if (ids->count < c->windows * w->seqlen) return fail_few(w, ids->count, c->windows * w->seqlen);
+    if (ids->at == NULL || ids->count < c->windows * w->seqlen)
+        return fail_few(w, ids->count, c->windows * w->seqlen);
     LOP_TRY(lop_alloc((size_t)c->windows, (size_t)w->seqlen * sizeof *c->ids, &c->ids));
     for (int64_t i = 0; i < c->windows; i++) take_window(c, ids, i, i * w->seqlen);
     return LOP_OK;

@@ -115,7 +115,8 @@ static char first_mark(const char *text, size_t size)
 {
     size_t i = 0;
     while (i < size && (text[i] == ' ' || text[i] == '\n' || text[i] == '\r' || text[i] == '\t')) i++;
-    return i < size ? text[i] : '\0';
+    if (i < size) return text[i];
+    return '\0';
 }
 
 static lop_status read_documents(const char *path, const char *field, size_t size, lop_documents *out)

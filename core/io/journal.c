@@ -19,13 +19,12 @@ static lop_status take_done(lop_journal *j, json_t *tensors, const char *line, s
         return LOP_FAIL(LOP_E_FORMAT, "a line of %s is damaged", j->path);
     if (j->count == j->room) {
         const int32_t room = j->room ? 2 * j->room : 64;
-        LOP_TRY(lop_realloc((size_t)room, sizeof *j->done, &j->done));
-        LOP_TRY(lop_realloc((size_t)room, sizeof *j->tensors, &j->tensors));
+        LOP_TRY(lop_realloc((size_t)room, sizeof *j->unit, &j->unit));
         j->room = room;
     }
     found += sizeof mark - 1;
-    LOP_TRY(lop_memdup_text(found, (size_t)(line + size - 1 - found), &j->done[j->count]));
-    j->tensors[j->count++] = json_incref(tensors);
+    LOP_TRY(lop_memdup_text(found, (size_t)(line + size - 1 - found), &j->unit[j->count].line));
+    j->unit[j->count++].tensors = json_incref(tensors);
     return LOP_OK;
 }
 
@@ -91,11 +90,10 @@ void lop_journal_close(lop_journal *j)
 {
     if (j == NULL) return;
     for (int32_t i = 0; i < j->count; i++) {
-        lop_free(j->done[i]);
-        json_decref(j->tensors[i]);
+        lop_free(j->unit[i].line);
+        json_decref(j->unit[i].tensors);
     }
-    lop_free(j->done);
-    lop_free(j->tensors);
+    lop_free(j->unit);
     json_decref(j->begin);
     json_decref(j->publish);
     lop_free(j->path);

@@ -17,12 +17,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+typedef struct lop_journal_unit {
+    char *line;      /* LINE, as it was given */
+    json_t *tensors; /* numbers of the tensors that it wrote */
+} lop_journal_unit;
+
 typedef struct lop_journal {
     char *path;
-    json_t *begin;    /* the first line; NULL: no run was begun */
-    json_t *publish;  /* the publication; NULL: not begun */
-    char **done;      /* LINE of each unit, as it was given */
-    json_t **tensors; /* the numbers of each unit's tensors */
+    json_t *begin;   /* the first line; NULL: no run was begun */
+    json_t *publish; /* the publication; NULL: not begun */
+    lop_journal_unit *unit;
     int32_t count, room;
 } lop_journal;
 

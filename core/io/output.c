@@ -79,8 +79,9 @@ static lop_status take_done(lop_output *o)
     LOP_TRY(LOP_NEW(&o->written, o->shards.count));
     LOP_TRY(LOP_NEW(&o->journaled, o->shards.count));
     for (int32_t u = 0; u < o->journal.count; u++) {
-        for (size_t i = 0; i < json_array_size(o->journal.tensors[u]); i++) {
-            const json_int_t t = json_integer_value(json_array_get(o->journal.tensors[u], i));
+        const json_t *tensors = o->journal.unit[u].tensors;
+        for (size_t i = 0; i < json_array_size(tensors); i++) {
+            const json_int_t t = json_integer_value(json_array_get(tensors, i));
             if (t < 0 || t >= o->shards.count)
                 return LOP_FAIL(LOP_E_FORMAT, "%s names tensor %lld of %d; start again with --force",
                                 o->journal.path, (long long)t, o->shards.count);
@@ -100,6 +101,20 @@ static lop_status begin(lop_output *o, const char *fingerprint, const char *layo
     return lop_journal_begin(&o->journal, fingerprint, layout);
 }
 
+bool lop_output_copies(const lop_output *o)
+{
+    return lop_checkpoint_header(o->source, 0).size > 0;
+}
+
+/* Better now than at publication, hours later. */
+static lop_status check_config(const lop_output *o)
+{
+    lop_string text = {0};
+    const lop_status status = lop_output_copies(o) ? LOP_OK : lop_output_config_text(o, &text);
+    lop_string_close(&text);
+    return status;
+}
+
 static lop_status open_parts(lop_output *o, const lop_output_plan *plan)
 {
     char layout[LOP_SHA256_TEXT];
@@ -107,6 +122,7 @@ static lop_status open_parts(lop_output *o, const lop_output_plan *plan)
     LOP_TRY(lop_strdup(plan->folder, &o->folder));
     LOP_TRY(lop_path_join(plan->folder, LOP_WORK_FOLDER, &o->work));
     LOP_TRY(lop_shards_plan(plan->source, &wish, &o->shards));
+    LOP_TRY(check_config(o));
     LOP_TRY(digest(&o->shards, layout));
     LOP_TRY(lop_output_claim(o, plan, layout));
     if (o->journal.publish) LOP_TRY(lop_output_finish(o));
@@ -170,7 +186,7 @@ int32_t lop_output_done(const lop_output *o)
 
 const char *lop_output_done_line(const lop_output *o, int32_t index)
 {
-    return o->journal.done[index];
+    return o->journal.unit[index].line;
 }
 
 bool lop_output_published(const lop_output *o)

@@ -143,12 +143,17 @@ static lop_dtype main_dtype(const lop_output *o)
     return most;
 }
 
-static lop_status make_config(lop_output *o)
+lop_status lop_output_config_text(const lop_output *o, lop_string *out)
 {
     lop_config config = *lop_checkpoint_config(o->source);
-    lop_string text = {0};
     LOP_TRY(lop_rope_table_name(o->source, &config));
-    lop_status status = lop_config_write(&config, main_dtype(o), &text);
+    return lop_config_write(&config, main_dtype(o), out);
+}
+
+static lop_status make_config(lop_output *o)
+{
+    lop_string text = {0};
+    lop_status status = lop_output_config_text(o, &text);
     if (status == LOP_OK) status = write_work(o, "config.json", text.at, text.size);
     lop_string_close(&text);
     return status;
@@ -316,9 +321,8 @@ lop_status lop_output_publish(lop_output *o)
     if (o->published) return LOP_OK;
     lop_names publish = {0}, remove = {0};
     lop_status status = LOP_OK;
-    const bool folder = lop_checkpoint_header(o->source, 0).size > 0;
     LOP_TRY_DONE(lop_output_copy_rest(o));
-    LOP_TRY_DONE(folder ? copy_sides(o) : make_sides(o));
+    LOP_TRY_DONE(lop_output_copies(o) ? copy_sides(o) : make_sides(o));
     if (o->shards.index.size > 0)
         LOP_TRY_DONE(write_work(o, LOP_SHARDS_INDEX_NAME, o->shards.index.at, o->shards.index.size));
     LOP_TRY_DONE(list_publish(o, &publish));

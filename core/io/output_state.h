@@ -36,6 +36,12 @@ LOP_CHECKED lop_status lop_output_claim(lop_output *o, const lop_output_plan *pl
 /* Removes all of DIR/.lop, the journal last but for the lock; DIR too if `folder` and it is empty then. */
 LOP_CHECKED lop_status lop_output_clear(lop_output *o, bool folder);
 
+/* True for a folder, whose config.json and tokenizer are copied; false where they are made: GGUF, synthetic models. */
+bool lop_output_copies(const lop_output *o);
+
+/* The config.json that is made. LOP_E_UNSUPPORTED when none can state the model, which is asked before work begins. */
+LOP_CHECKED lop_status lop_output_config_text(const lop_output *o, lop_string *out);
+
 /* Does what the journal's last line says: removes and renames what is not yet, syncs, and removes DIR/.lop. May be
  * called again after a crash at any point (output_publish.c). */
 LOP_CHECKED lop_status lop_output_finish(lop_output *o);

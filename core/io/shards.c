@@ -108,12 +108,13 @@ static lop_status keep_files(const lop_checkpoint *c, lop_shards *s)
 
 static lop_status add_entry(lop_string *s, const lop_tensor *t, const lop_shard_tensor *w, uint64_t begin)
 {
+    const uint64_t end = begin + w->bytes;
     LOP_TRY(lop_string_add_json(s, t->name, strlen(t->name)));
     LOP_TRY(lop_string_print(s, ":{\"dtype\":\"%s\",\"shape\":[", lop_dtype_name(w->dtype)));
     for (int32_t d = 0; d < t->rank; d++)
         LOP_TRY(lop_string_print(s, "%s%lld", d ? "," : "", (long long)t->shape[d]));
     return lop_string_print(s, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)begin,
-                            (unsigned long long)(begin + w->bytes));
+                            (unsigned long long)end);
 }
 
 static lop_status add_metadata(const lop_checkpoint *c, int32_t source_file, lop_string *s)
@@ -128,13 +129,18 @@ static lop_status add_metadata(const lop_checkpoint *c, int32_t source_file, lop
     return status;
 }
 
+/* The eight bytes before a header: its length, little-endian. */
+static void put_length(char *out, uint64_t size)
+{
+    for (int i = 0; i < LOP_SAFETENSORS_PREFIX; i++) out[i] = (char)(unsigned char)(size >> (8 * i));
+}
+
 /* Blanks bring the data to a multiple of eight bytes, as the format asks of writers. */
 static lop_status finish_header(lop_string *s)
 {
     LOP_TRY(lop_string_add(s, "}", 1));
     while (s->size % 8 != 0) LOP_TRY(lop_string_add(s, " ", 1));
-    const uint64_t size = s->size - LOP_SAFETENSORS_PREFIX;
-    for (int i = 0; i < LOP_SAFETENSORS_PREFIX; i++) s->at[i] = (char)(unsigned char)(size >> (8 * i));
+    put_length(s->at, s->size - LOP_SAFETENSORS_PREFIX);
     return LOP_OK;
 }
 
@@ -167,8 +173,7 @@ static lop_status copy_header(const lop_checkpoint *c, lop_shards *s, int32_t f,
     const lop_text header = lop_checkpoint_header(c, source_file);
     lop_string *out = &s->file[f].header;
     char prefix[LOP_SAFETENSORS_PREFIX];
-    for (int i = 0; i < LOP_SAFETENSORS_PREFIX; i++)
-        prefix[i] = (char)(unsigned char)((uint64_t)header.size >> (8 * i));
+    put_length(prefix, header.size);
     LOP_TRY(lop_string_add(out, prefix, sizeof prefix));
     LOP_TRY(lop_string_add(out, header.at, header.size));
     s->file[f].size = out->size;

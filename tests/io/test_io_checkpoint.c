@@ -5,7 +5,7 @@
 #include "core/io/checkpoint.h"
 #include "core/io/checkpoint_parts.h"
 #include "tests/harness/shared_data.h"
-#include "tests/io/groups.h"
+#include "tests/io/io_groups.h"
 #include "tests/io/scratch.h"
 #include "tests/io/small_model.h"
 

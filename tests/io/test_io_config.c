@@ -2,7 +2,7 @@
 #include "core/base/memory.h"
 #include "core/io/config_edit.h"
 #include "core/io/config_json.h"
-#include "tests/io/groups.h"
+#include "tests/io/io_groups.h"
 #include "tests/io/scratch.h"
 
 #include <setjmp.h>

@@ -4,7 +4,7 @@
 #include "core/base/memory.h"
 #include "core/io/convert.h"
 #include "tests/io/gguf_image.h"
-#include "tests/io/groups.h"
+#include "tests/io/io_groups.h"
 #include "tests/io/scratch.h"
 #include "tests/io/small_model.h"
 
@@ -186,6 +186,7 @@ static void a_rope_table_becomes_its_rule(void **state)
     lop_convert_result result;
     const lop_convert_plan plan = {.source = odd, .save = scratch_path(&place, "odd")};
     assert_failed(lop_convert_folder(&plan, &result), LOP_E_UNSUPPORTED, "rope_freqs.weight");
+    assert_false(lop_path_is_folder(plan.save));
     lop_checkpoint_close(odd);
 }
 

@@ -3,7 +3,7 @@
 #include "core/io/corpus.h"
 #include "core/io/synth.h"
 #include "tests/harness/shared_data.h"
-#include "tests/io/groups.h"
+#include "tests/io/io_groups.h"
 #include "tests/io/scratch.h"
 
 #include <setjmp.h>

@@ -4,7 +4,7 @@
 #include "core/base/memory.h"
 #include "core/io/output.h"
 #include "tests/io/crash_points.h"
-#include "tests/io/groups.h"
+#include "tests/io/io_groups.h"
 #include "tests/io/scratch.h"
 #include "tests/io/small_model.h"
 

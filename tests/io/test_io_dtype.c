@@ -1,7 +1,7 @@
 /* test_io_dtype.c - element types against references in double precision, and quantised groups against vectors. */
 #include "core/io/dtype.h"
 
-#include "tests/io/groups.h"
+#include "tests/io/io_groups.h"
 #include "tests/io/quant_vectors.h"
 
 #include <math.h>

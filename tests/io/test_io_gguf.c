@@ -6,7 +6,7 @@
 #include "core/io/gguf_header.h"
 #include "tests/harness/shared_data.h"
 #include "tests/io/gguf_image.h"
-#include "tests/io/groups.h"
+#include "tests/io/io_groups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
  * out. Then a flip of every byte of a header and a cut at every length, which must end in a status. */
 #include "core/io/gguf.h"
 #include "tests/io/gguf_case.h"
-#include "tests/io/groups.h"
+#include "tests/io/io_groups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

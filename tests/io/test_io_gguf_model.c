@@ -2,7 +2,7 @@
  * that come out. */
 #include "core/io/gguf.h"
 #include "tests/io/gguf_case.h"
-#include "tests/io/groups.h"
+#include "tests/io/io_groups.h"
 
 #include <math.h>
 #include <setjmp.h>

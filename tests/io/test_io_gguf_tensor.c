@@ -1,7 +1,7 @@
 /* test_io_gguf_tensor.c - GGUF files whose tensor table is wrong, each in one way: the code and the words that come out. */
 #include "core/io/gguf.h"
 #include "tests/io/gguf_case.h"
-#include "tests/io/groups.h"
+#include "tests/io/io_groups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

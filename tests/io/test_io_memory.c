@@ -5,7 +5,7 @@
 #include "core/io/corpus.h"
 #include "core/io/synth.h"
 #include "tests/harness/ladder.h"
-#include "tests/io/groups.h"
+#include "tests/io/io_groups.h"
 #include "tests/io/scratch.h"
 #include "tests/io/small_model.h"
 

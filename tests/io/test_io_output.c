@@ -6,7 +6,7 @@
 #include "core/io/convert.h"
 #include "core/io/output.h"
 #include "core/io/synth.h"
-#include "tests/io/groups.h"
+#include "tests/io/io_groups.h"
 #include "tests/io/scratch.h"
 #include "tests/io/small_model.h"
 

@@ -1,6 +1,6 @@
 /* test_io_safetensors.c - headers, right and wrong in every way the format allows. */
 #include "core/io/safetensors.h"
-#include "tests/io/groups.h"
+#include "tests/io/io_groups.h"
 #include "tests/io/scratch.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* groups.h - every group of tests of the room core/io: one file, one function that runs its group and returns how many
+/* io_groups.h - every group of tests of the room core/io: one file, one function that runs its group and returns how many
  * tests failed. A new file adds a line to LOP_IO_GROUPS. */
 #ifndef LOP_TESTS_IO_GROUPS_H
 #define LOP_TESTS_IO_GROUPS_H

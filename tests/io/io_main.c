@@ -1,5 +1,5 @@
-/* main.c - runs the groups of groups.h; an argument picks the groups whose names contain it. */
-#include "tests/io/groups.h"
+/* io_main.c - runs the groups of io_groups.h; an argument picks the groups whose names contain it. */
+#include "tests/io/io_groups.h"
 
 #include <stdio.h>
 #include <string.h>
