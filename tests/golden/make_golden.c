@@ -1,5 +1,6 @@
-/* make_golden.c - writes what a model's pruned versions must come to, from the double-precision reference: perplexities
- * and shares of zeros as golden.json, keep masks as METHOD_keepbits.u8. README.md beside this file says how to use it. */
+/* make_golden.c - writes what a model's pruned versions must come to, from the double-precision reference:
+ * perplexities and shares of zeros as golden.json, keep masks as METHOD_keepbits.u8. README.md beside this
+ * file says how to use it. */
 #include "tests/ref/ref_load.h"
 #include "tests/ref/ref_prune.h"
 

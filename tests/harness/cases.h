@@ -1,6 +1,6 @@
-/* cases.h - the table of operations: what each works on, how it is called, what it must give and what it costs. The
- * loop of harness.h runs it over shapes, kinds of input, storage words and placements; a bench takes bytes and flops
- * from the same rows. The rows stand in tests/ops/cases_*.c. */
+/* cases.h - the table of operations: what each works on, how it is called, what it must give and what it
+ * costs. The loop of harness.h runs it over shapes, kinds of input, storage words and placements; a bench
+ * takes bytes and flops from the same rows. The rows stand in tests/ops/cases_*.c. */
 #ifndef LOP_TESTS_HARNESS_CASES_H
 #define LOP_TESTS_HARNESS_CASES_H
 
@@ -10,12 +10,12 @@
 enum { CASE_MATS = 6, CASE_DIMS = 4 };
 
 typedef enum case_kind {
-    KIND_UNIFORM, /* in (-1, 1) */
-    KIND_HEAVY,   /* Cauchy, cut at 10,000 */
-    KIND_EQUAL,   /* all 0.75 */
-    KIND_FEW,     /* quarters in [-1, 1]: many ties */
-    KIND_ZERO,    /* +0 and -0 */
-    KIND_HUGE_TINY, /* uniform times a great or a small power of two, squares within f32 (f16: values within f16) */
+    KIND_UNIFORM,   /* in (-1, 1) */
+    KIND_HEAVY,     /* Cauchy, cut at 10,000 */
+    KIND_EQUAL,     /* all 0.75 */
+    KIND_FEW,       /* quarters in [-1, 1]: many ties */
+    KIND_ZERO,      /* +0 and -0 */
+    KIND_HUGE_TINY, /* uniform times a great or a small power of two; squares lie within f32 */
     KIND_NAN,       /* uniform with one NaN */
     KIND_COUNT
 } case_kind;

@@ -24,7 +24,8 @@ static bool close_enough(double got, double want, double bound, bool exact, lop_
     if (exact) return got == want && signbit(got) == signbit(want);
     const ref_word *word = word_of(type);
     if (isinf(got)) {
-        /* Right where the value is infinite, or so near the end of the word that it may round up to infinity. */
+        /* Right where the value is infinite, or so near the end of the word that it may round up to
+         * infinity. */
         return signbit(got) == signbit(want) &&
                (isinf(want) || (word != NULL && fabs(want) + bound > word->largest));
     }

@@ -142,8 +142,8 @@ static bool instance_run(harness *h, const op_case *c, const case_at *at)
     return good;
 }
 
-/* What the kinds try does not depend on the size nor on the variant: all of them run on small instances of the first
- * variant, three on small ones of the others, and two on large ones. */
+/* What the kinds try does not depend on the size nor on the variant: all of them run on small instances of
+ * the first variant, three on small ones of the others, and two on large ones. */
 static bool kind_wanted(const op_case *c, const case_at *at)
 {
     case_mat m[CASE_MATS] = {0};

@@ -1,8 +1,9 @@
 /* harness.h - the loop that runs the table of cases.h on one backend.
  *
- * For every variant, storage word, shape, kind of input and placement it puts the inputs into views between red zones,
- * calls, fetches, compares with the reference, checks that inputs and red zones are as they were, and calls again with
- * other bytes in the red zones and in what is to be overwritten, on one host thread, demanding equal bits. */
+ * For every variant, storage word, shape, kind of input and placement it puts the inputs into views between
+ * red zones, calls, fetches, compares with the reference, checks that inputs and red zones are as they were,
+ * and calls again with other bytes in the red zones and in what is to be overwritten, on one host thread,
+ * demanding equal bits. */
 #ifndef LOP_TESTS_HARNESS_HARNESS_H
 #define LOP_TESTS_HARNESS_HARNESS_H
 
@@ -26,15 +27,15 @@ const char *harness_backend(int argc, char **argv);
 LOP_CHECKED lop_status harness_open(harness *h, const char *backend);
 void harness_close(harness *h);
 
-/* What a program returns when its backend is not there: prints why; 77, which ctest takes for a skip, or 1 when
- * LOP_REQUIRE names the backend. */
+/* What a program returns when its backend is not there: prints why; 77, which ctest takes for a skip, or 1
+ * when LOP_REQUIRE names the backend. */
 int harness_missing(const char *backend);
 
 /* Runs all instances of a case; false with h->why set at the first that fails. */
 bool harness_run(harness *h, const op_case *c);
 
-/* Calls the case with each matrix in turn given another shape, another type, or an output laid over an input: all must
- * be LOP_E_ARGUMENT with a sentence that names the shapes, and queue nothing. */
+/* Calls the case with each matrix in turn given another shape, another type, or an output laid over an
+ * input: all must be LOP_E_ARGUMENT with a sentence that names the shapes, and queue nothing. */
 bool harness_refuse(harness *h, const op_case *c);
 
 /* The words of the case that this device takes. */
@@ -51,11 +52,13 @@ typedef struct case_data {
     ref_mat want[CASE_MATS];  /* what must come back */
 } case_data;
 
-/* Draws the inputs and works out the reference. Returns false if the case has no such instance. Close it either way. */
+/* Draws the inputs and works out the reference. Returns false if the case has no such instance. Close it
+ * either way. */
 bool case_data_open(const op_case *c, const case_at *at, case_data *out);
 void case_data_close(case_data *data);
 
-/* Puts all matrices on the device: outputs and scratch full of `red`, inputs between it. m receives the views. */
+/* Puts all matrices on the device: outputs and scratch full of `red`, inputs between it. m receives the
+ * views. */
 LOP_CHECKED lop_status case_put(harness *h, const case_data *data, view_place place, uint8_t red, lop_mat *m);
 
 #endif

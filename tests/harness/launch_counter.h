@@ -1,5 +1,5 @@
-/* launch_counter.h - a backend that passes every call on and counts what is queued: which kernels ran, in which words,
- * wide or narrow, and whether a refused call queued anything. */
+/* launch_counter.h - a backend that passes every call on and counts what is queued: which kernels ran, in
+ * which words, wide or narrow, and whether a refused call queued anything. */
 #ifndef LOP_TESTS_HARNESS_LAUNCH_COUNTER_H
 #define LOP_TESTS_HARNESS_LAUNCH_COUNTER_H
 

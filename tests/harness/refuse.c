@@ -46,7 +46,8 @@ static int shapes_shown(const char *sentence)
     return count;
 }
 
-/* Of a wrong type the sentence must show the type, of a wrong shape this shape and the one it does not go with. */
+/* Of a wrong type the sentence must show the type, of a wrong shape this shape and the one it does not go
+ * with. */
 static bool sentence_names(const char *sentence, lop_mat m, spoil how)
 {
     if (how == SPOIL_TYPE) return strstr(sentence, lop_type_name(m.type)) != NULL;

@@ -1,5 +1,5 @@
-/* views.h - matrices on a device between red zones: a view into a larger buffer, with space before, after and between
- * its rows, all of it filled with one byte that must still be there when the call is over. */
+/* views.h - matrices on a device between red zones: a view into a larger buffer, with space before, after
+ * and between its rows, all of it filled with one byte that must still be there when the call is over. */
 #ifndef LOP_TESTS_HARNESS_VIEWS_H
 #define LOP_TESTS_HARNESS_VIEWS_H
 

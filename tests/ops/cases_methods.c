@@ -1,4 +1,5 @@
-/* cases_methods.c - kernels that belong to one method, launched as that method launches them: d = (rows, columns). */
+/* cases_methods.c - kernels that belong to one method, launched as that method launches them: d = (rows,
+ * columns). */
 #include "core/device/launch.h"
 #include "tests/harness/cases.h"
 

@@ -37,8 +37,8 @@ static double rmsnorm_flops(const case_at *at)
 
 /* ------------------------------------------------------------------------------------------------ rope */
 
-/* d = (tokens, heads, head size, sequences); the table has three positions to spare. What x may be depends on the
- * scalars: refusals.c tries that. */
+/* d = (tokens, heads, head size, sequences); the table has three positions to spare. What x may be depends
+ * on the scalars: refusals.c tries that. */
 static const int32_t rope_table[][CASE_DIMS] = {{1, 1, 2, 1},    {2, 3, 4, 2},    {127, 2, 64, 1},
                                                 {5, 8, 16, 3},   {129, 1, 10, 2}, {16, 4, 128, 4},
                                                 {1000, 1, 6, 1}, {3, 32, 80, 0}};
@@ -69,7 +69,8 @@ static double rope_flops(const case_at *at)
 
 /* ------------------------------------------------------------------------------------------------ softmax */
 
-/* d = (queries of a tile, keys, first query, tiles); variants: window none, 3, 100; keys from the first visible on. */
+/* d = (queries of a tile, keys, first query, tiles); variants: window none, 3, 100; keys from the first
+ * visible on. */
 static const int32_t softmax_table[][CASE_DIMS] = {
     {1, 1, 0, 1},     {2, 2, 0, 3},       {127, 127, 0, 1}, {128, 129, 1, 2},  {16, 1000, 984, 1},
     {3, 997, 500, 2}, {5, 4097, 4092, 1}, {129, 64, 0, 1},  {64, 256, 192, 4}, {4, 8, 3, 0}};

@@ -1,5 +1,5 @@
-/* cases_select.c - scores and selections: d = (rows, columns). Scores are f32, so the word is f32 but where weights
- * come in. */
+/* cases_select.c - scores and selections: d = (rows, columns). Scores are f32, so the word is f32 but where
+ * weights come in. */
 #include "tests/harness/cases.h"
 
 #define F32 (1u << LOP_F32)
@@ -19,7 +19,8 @@ static case_mat keep(const case_at *at)
     return (case_mat){at->d[0], bytes_of(at->d[1]), LOP_U8, CASE_OUT, FILL_KIND, 0, 0, 0};
 }
 
-/* ------------------------------------------------------------------------------------------------ score_scaled */
+/* ------------------------------------------------------------------------------------------------
+ * score_scaled */
 
 static double score_flops(const case_at *at)
 {
@@ -112,7 +113,7 @@ static void rank_rows_reference(const case_at *at, ref_mat *m)
     ref_rank_rows(&m[0], &m[2]);
 }
 
-/* ------------------------------------------------------------------------------------------------ whole matrix */
+/* -------------------------------------------------------------------------------- whole matrix */
 
 /* Variants: drop none, one, half, all but one, all; then the first four with ties. */
 static int64_t all_drop(const case_at *at)

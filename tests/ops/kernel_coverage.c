@@ -1,5 +1,5 @@
-/* kernel_coverage.c - every kernel of kernels/list.h ran while the table was gone through; prints in which words, and
- * whether in its narrow form, its wide one, or both. */
+/* kernel_coverage.c - every kernel of kernels/list.h ran while the table was gone through; prints in which
+ * words, and whether in its narrow form, its wide one, or both. */
 #include "tests/harness/harness.h"
 #include "tests/ops/ops_checks.h"
 

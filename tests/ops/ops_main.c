@@ -1,5 +1,5 @@
-/* ops_main.c - runs every case of the table on the backend that argv[1] or LOP_TEST_BACKEND names: what it gives, what
- * it refuses; then large products, ranges, and whether every kernel was reached. */
+/* ops_main.c - runs every case of the table on the backend that argv[1] or LOP_TEST_BACKEND names: what it
+ * gives, what it refuses; then large products, ranges, and whether every kernel was reached. */
 #include "tests/harness/harness.h"
 #include "tests/ops/ops_checks.h"
 

@@ -1,5 +1,6 @@
-/* product_property.c - large products, as BLIS tests them: C t against alpha A (B t) + beta C0 t for a random vector t, in
- * double. A wrong element of C shows unless t happens to hide it; the cost is that of a matrix times a vector. */
+/* product_property.c - large products, as BLIS tests them: C t against alpha A (B t) + beta C0 t for a
+ * random vector t, in double. A wrong element of C shows unless t happens to hide it; the cost is that of a
+ * matrix times a vector. */
 #include "tests/harness/harness.h"
 #include "tests/harness/inputs.h"
 #include "tests/harness/words.h"
@@ -52,7 +53,8 @@ static void ok(lop_status status)
     if (status != LOP_OK) fail_msg("%s", lop_error());
 }
 
-/* Rows of want = alpha A (B t) + beta C0 t against C t. C's rows are rounded on storage, each element by half an ulp. */
+/* Rows of want = alpha A (B t) + beta C0 t against C t. C's rows are rounded on storage, each element by
+ * half an ulp. */
 static void rows_compare(const harness *h, const product *p, lop_type type, const double *t,
                          const double *want, const double *size)
 {
@@ -133,8 +135,8 @@ void product_property(void **state)
     }
 }
 
-/* Many small products at once, over and over, of whole numbers small enough to be exact: what threads do to each other
- * shows as a wrong number. Matrix i of the batch is all i + 1 times all ones. */
+/* Many small products at once, over and over, of whole numbers small enough to be exact: what threads do to
+ * each other shows as a wrong number. Matrix i of the batch is all i + 1 times all ones. */
 void products_together(void **state)
 {
     harness *h = *state;

@@ -1,6 +1,7 @@
-/* check_golden.c - proves the double-precision reference against the golden results of the methods' own authors' code:
- * dense logits, keep masks bit by bit, shares of zeros and perplexities of the shared llama. The perplexities take all
- * 400 windows with LOP_LONG=1; otherwise the first windows are held against what the proved reference gave for them. */
+/* check_golden.c - proves the double-precision reference against the golden results of the methods' own
+ * authors' code: dense logits, keep masks bit by bit, shares of zeros and perplexities of the shared llama.
+ * The perplexities take all 400 windows with LOP_LONG=1; otherwise the first windows are held against what
+ * the proved reference gave for them. */
 #include "tests/harness/shared_data.h"
 #include "tests/ref/checks.h"
 #include "tests/ref/ref_load.h"
@@ -70,7 +71,8 @@ static double golden_number(const char *method, const char *key)
     return out;
 }
 
-/* The golden perplexities come of f32 arithmetic: a logit near 20 is off by some 1e-6, the mean over 102,000 by less. */
+/* The golden perplexities come of f32 arithmetic: a logit near 20 is off by some 1e-6, the mean over 102,000
+ * by less. */
 static void perplexity_check(const golden_row *row, const ref_model *m)
 {
     int32_t *ids = ids_load("golden/eval_400x256.i32", EVAL_WINDOWS * T);

@@ -1,5 +1,6 @@
-/* check_parts.c - the parts of the reference that the golden llama does not reach: scaled rotary positions, sliding
- * windows, biases, and the selections, each from its definition on a case small enough to do by hand. */
+/* check_parts.c - the parts of the reference that the golden llama does not reach: scaled rotary positions,
+ * sliding windows, biases, and the selections, each from its definition on a case small enough to do by
+ * hand. */
 #include "tests/ref/checks.h"
 #include "tests/ref/ref_model.h"
 #include "tests/ref/ref_prune.h"

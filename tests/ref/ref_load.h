@@ -12,11 +12,13 @@ typedef struct ref_loaded {
 } ref_loaded;
 
 /* Reads a llama, mistral or qwen2 model; each call gives its own weights, so a pruned model is loaded anew.
- * Errors: those of lop_checkpoint_open and _read; LOP_E_UNSUPPORTED for other families. Close also after a failure. */
+ * Errors: those of lop_checkpoint_open and _read; LOP_E_UNSUPPORTED for other families. Close also after a
+ * failure. */
 LOP_CHECKED lop_status ref_load(const char *path, ref_loaded *out);
 void ref_load_close(ref_loaded *loaded);
 
-/* Reads a file of little-endian int32 token ids; the caller frees with free(). Ids outside [0, vocab) are refused. */
+/* Reads a file of little-endian int32 token ids; the caller frees with free(). Ids outside [0, vocab) are
+ * refused. */
 LOP_CHECKED lop_status ref_load_ids(const char *path, int vocab, int32_t **ids, int64_t *count);
 
 #endif

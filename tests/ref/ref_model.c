@@ -1,8 +1,8 @@
 /* ref_model.c - the forward pass of llama, mistral and qwen2 in double precision.
  *
- * Sources: RMSNorm, Zhang and Sennrich 2019; rotary positions, RoFormer, in the half-split layout of Hugging Face;
- * grouped-query attention, Ainslie et al. 2023; SwiGLU, Shazeer 2020. The only liberty taken with the formulas is the
- * order of loops: four tokens share one pass over a row of weights. */
+ * Sources: RMSNorm, Zhang and Sennrich 2019; rotary positions, RoFormer, in the half-split layout of Hugging
+ * Face; grouped-query attention, Ainslie et al. 2023; SwiGLU, Shazeer 2020. The only liberty taken with the
+ * formulas is the order of loops: four tokens share one pass over a row of weights. */
 #include "tests/ref/ref_model.h"
 
 #include <math.h>

@@ -1,8 +1,9 @@
-/* ref_model.h - a language model of the llama, mistral and qwen2 families in double precision: plain arrays, plain
- * loops, no device, nothing of the library's but the standard types. What the library computes is held against it.
+/* ref_model.h - a language model of the llama, mistral and qwen2 families in double precision: plain arrays,
+ * plain loops, no device, nothing of the library's but the standard types. What the library computes is held
+ * against it.
  *
- * Letters: T tokens of a window, C hidden width, H query heads, K key and value heads, D head size, F feed-forward
- * width, V vocabulary. Every matrix is row-major and packed. */
+ * Letters: T tokens of a window, C hidden width, H query heads, K key and value heads, D head size, F
+ * feed-forward width, V vocabulary. Every matrix is row-major and packed. */
 #ifndef LOP_TESTS_REF_MODEL_H
 #define LOP_TESTS_REF_MODEL_H
 
@@ -60,10 +61,12 @@ void ref_linear_apply(const ref_linear *linear, int T, const double *x, double *
 /* y = x gain / sqrt(mean(x^2) + eps), row by row.  Shapes: x, y (T, C), gain (C). */
 void ref_norm_apply(int T, int C, const double *x, const double *gain, double eps, double *y);
 
-/* The angle per position of frequency j < D/2. Sources: RoFormer; Hugging Face `linear` and `llama3` scaling. */
+/* The angle per position of frequency j < D/2. Sources: RoFormer; Hugging Face `linear` and `llama3`
+ * scaling. */
 double ref_rope_frequency(const ref_rope *rope, int D, int j);
 
-/* Rotates the pairs (j, j + D/2) of each of `heads` heads by position times frequency.  Shape: x (T, heads * D). */
+/* Rotates the pairs (j, j + D/2) of each of `heads` heads by position times frequency.  Shape: x (T, heads *
+ * D). */
 void ref_rope_apply(const ref_rope *rope, int T, int heads, int D, double *x);
 
 /* Causal attention, query head h reading key and value head h K / H.
@@ -78,7 +81,8 @@ void ref_attention_apply(const ref_attention *a, const double *q, const double *
 typedef enum ref_place { REF_AT_QKV, REF_AT_O, REF_AT_GATE_UP, REF_AT_DOWN, REF_PLACES } ref_place;
 ref_place ref_place_of(ref_linear_name name);
 
-/* Sees the input x (T, cols) of a place as window `window` passes. Windows may come from several threads at once. */
+/* Sees the input x (T, cols) of a place as window `window` passes. Windows may come from several threads at
+ * once. */
 typedef struct ref_tap {
     void (*see)(void *user, int window, ref_place place, int T, int cols, const double *x);
     void *user;
@@ -87,7 +91,8 @@ typedef struct ref_tap {
 /* Carries x (T, C), the residual stream of one window, through a block in place. `tap` may be NULL. */
 void ref_block_forward(const ref_model *m, int block, int window, int T, double *x, const ref_tap *tap);
 
-/* The same for windows x (windows, T, C), in parallel over windows; the numbers do not depend on the threads. */
+/* The same for windows x (windows, T, C), in parallel over windows; the numbers do not depend on the
+ * threads. */
 void ref_block_forward_all(const ref_model *m, int block, int windows, int T, double *x, const ref_tap *tap);
 
 /* x (T, C) receives the embeddings of the ids. */
@@ -96,7 +101,8 @@ void ref_embed(const ref_model *m, int T, const int32_t *ids, double *x);
 /* Logits (T, V) of one window from position 0. */
 void ref_logits(const ref_model *m, int T, const int32_t *ids, double *logits);
 
-/* Mean of -log p(next token), in nats, over the T - 1 predictions of each of `windows` windows, each fed alone. */
+/* Mean of -log p(next token), in nats, over the T - 1 predictions of each of `windows` windows, each fed
+ * alone. */
 double ref_nll(const ref_model *m, int windows, int T, const int32_t *ids);
 
 #endif

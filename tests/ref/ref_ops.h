@@ -1,11 +1,11 @@
-/* ref_ops.h - the operations of core/device/ops.h in double precision: plain loops, one function per operation, no
- * kernels and nothing of the library's but the standard types.
+/* ref_ops.h - the operations of core/device/ops.h in double precision: plain loops, one function per
+ * operation, no kernels and nothing of the library's but the standard types.
  *
- * An output carries, beside each value, the sum of the magnitudes of the terms it was made of, and how many terms there
- * were. With f32 arithmetic a correct implementation lies within 4 eps (1 + sqrt(terms)) magnitude of the value, eps =
- * 2^-24: rounding errors of n terms add up like a random walk, and the factor is left for the few operations around the
- * sum. Where a function of a sum is taken, its magnitude is what a relative error of the sum becomes through it.
- * terms 0 says that the value is to be met bit for bit. */
+ * An output carries, beside each value, the sum of the magnitudes of the terms it was made of, and how many
+ * terms there were. With f32 arithmetic a correct implementation lies within 4 eps (1 + sqrt(terms))
+ * magnitude of the value, eps = 2^-24: rounding errors of n terms add up like a random walk, and the factor
+ * is left for the few operations around the sum. Where a function of a sum is taken, its magnitude is what a
+ * relative error of the sum becomes through it. terms 0 says that the value is to be met bit for bit. */
 #ifndef LOP_TESTS_REF_OPS_H
 #define LOP_TESTS_REF_OPS_H
 
@@ -19,7 +19,8 @@ typedef struct ref_mat { /* packed, row-major; rows and cols as in the call that
     double terms;      /* of outputs */
 } ref_mat;
 
-/* Storage words: how many bits of significand, the least exponent of a normal number, the largest finite value. */
+/* Storage words: how many bits of significand, the least exponent of a normal number, the largest finite
+ * value. */
 typedef struct ref_word {
     int bits, least;
     double largest;
@@ -32,9 +33,10 @@ double ref_word_round(const ref_word *word, double x);
 /* Half the distance of neighbours of the word around |x|. */
 double ref_word_half_ulp(const ref_word *word, double x);
 
-/* ------------------------------------------------------------------------------------------------ products */
+/* -------------------------------------------------------------------------------- products */
 
-/* c = alpha op(a) op(b) + beta c for each of `count` triples that lie below one another: a is (count * rows, cols). */
+/* c = alpha op(a) op(b) + beta c for each of `count` triples that lie below one another: a is (count * rows,
+ * cols). */
 typedef struct ref_product {
     bool ta, tb;
     double alpha, beta;
@@ -44,7 +46,7 @@ void ref_gemm(const ref_product *p, const ref_mat *a, const ref_mat *b, ref_mat 
 void ref_linear_op(const ref_mat *x, const ref_mat *w, const ref_mat *bias,
                    ref_mat *y); /* bias may be NULL */
 
-/* ------------------------------------------------------------------------------------------------ elementwise */
+/* -------------------------------------------------------------------------------- elementwise */
 
 void ref_cast(const ref_word *word, const ref_mat *from, ref_mat *to);
 void ref_axpby(double a, const ref_mat *x, double b, ref_mat *y);
@@ -65,14 +67,14 @@ void ref_gate(ref_gate_kind kind, const ref_mat *gate, const ref_mat *up, ref_ma
 void ref_cross_entropy(const ref_mat *logits, const ref_mat *target, ref_mat *nll);
 void ref_argmax_rows(const ref_mat *x, ref_mat *best);
 
-/* ------------------------------------------------------------------------------------------------ reductions */
+/* -------------------------------------------------------------------------------- reductions */
 
 void ref_colsum_sq(const ref_mat *x, ref_mat *sum);
 void ref_sq_error(const ref_mat *a, const ref_mat *b, ref_mat *out);
 void ref_count_zero(const ref_mat *x, ref_mat *count);
 void ref_count_not_finite(const ref_mat *x, ref_mat *count);
 
-/* ------------------------------------------------------------------------------------------------ selection */
+/* -------------------------------------------------------------------------------- selection */
 
 /* Keep bits are matrices of bytes, (R, ceil(C / 8)). */
 void ref_score_scaled(const ref_mat *w, const ref_mat *stat, ref_mat *score); /* stat may be NULL */
@@ -83,10 +85,10 @@ void ref_keep_n_of_m(const ref_mat *score, int32_t n, int32_t m, ref_mat *keep);
 void ref_rank_rows(const ref_mat *score, ref_mat *order);
 void ref_zero_dropped(const ref_mat *keep, ref_mat *w);
 
-/* ------------------------------------------------------------------------------------------------ one method's own */
+/* -------------------------------------------------------------------------------- one method's own */
 
-/* Wanda's variant: part[r,k] of row r's sum that its k + 1 least scores make up; how many ranks stay within alpha, and
- * after them those whose score equals the last one's. order[r,k]: the column of rank k. */
+/* Wanda's variant: part[r,k] of row r's sum that its k + 1 least scores make up; how many ranks stay within
+ * alpha, and after them those whose score equals the last one's. order[r,k]: the column of rank k. */
 void ref_wanda_part(const ref_mat *score, const ref_mat *order, ref_mat *part);
 void ref_wanda_within(const ref_mat *score, const ref_mat *order, const ref_mat *part, double alpha,
                       ref_mat *drop);

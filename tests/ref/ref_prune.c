@@ -1,5 +1,5 @@
-/* ref_prune.c - magnitude and Wanda, by sorting. Sources: Wanda, Sun et al. 2024, eq. 1 and algorithm 1; magnitude as
- * that paper's baseline and SparseGPT's script have it. */
+/* ref_prune.c - magnitude and Wanda, by sorting. Sources: Wanda, Sun et al. 2024, eq. 1 and algorithm 1;
+ * magnitude as that paper's baseline and SparseGPT's script have it. */
 #include "tests/ref/ref_prune.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
-/* ref_rows.c - the operations of a transformer's rows: norm, rotary positions, softmax, gates, loss, argmax. */
+/* ref_rows.c - the operations of a transformer's rows: norm, rotary positions, softmax, gates, loss, argmax.
+ * */
 #include "tests/ref/ref_ops.h"
 
 #include <float.h>
@@ -41,8 +42,8 @@ void ref_rope_op(ref_mat *x, int32_t head_dim, const ref_mat *table, int32_t tok
     x->terms = 2;
 }
 
-/* One row, keys [from, to) visible. A probability p_i moves by p_i times the errors of its own exponent, of the largest
- * one, and of the exponents in the sum, weighted by their shares. */
+/* One row, keys [from, to) visible. A probability p_i moves by p_i times the errors of its own exponent, of
+ * the largest one, and of the exponents in the sum, weighted by their shares. */
 static void softmax_row(double *s, double *magnitude, int32_t cols, int32_t from, int32_t to, double scale)
 {
     double top = -INFINITY, sum = 0.0, moved = 0.0;

@@ -63,7 +63,8 @@ static int scored_compare(const void *a, const void *b)
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
-/* The n scores from `first` on with their places, least first, equal ones in order of place. The caller frees. */
+/* The n scores from `first` on with their places, least first, equal ones in order of place. The caller
+ * frees. */
 static scored *scores_sorted(const ref_mat *score, int64_t first, int64_t n)
 {
     scored *s = calloc((size_t)n + 1, sizeof *s);
