@@ -1,5 +1,6 @@
 /* select.cl - exact selection on scores: they are >= 0, so they order as their bits do. A radix select finds the key of a
- * rank in three passes of 11 bits, the last of which sees one bit of the second again; equal keys are then told apart by their column. */
+ * rank in three passes of 11 bits, the last of which sees one bit of the second again. Equal keys are told apart by their
+ * column. */
 
 /* found[0] = the bin that holds rank found[1], found[1] = the rank within it, found[2] = how many it holds. Each lane
  * takes neighbouring bins, 2048 together. */

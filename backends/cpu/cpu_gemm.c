@@ -4,6 +4,7 @@
 #include "backends/cpu/cpu_backend.h"
 
 #include <cblas.h>
+#include <pthread.h>
 
 typedef struct tiles {
     int32_t rows, cols;           /* of a tile */
@@ -62,15 +63,20 @@ static void tile_run(const lop_gemm_args *g, const tiles *t, int64_t at)
                 cols, k, g->alpha, a, g->a.ld, b, g->b.ld, g->beta, c, g->c.ld);
 }
 
+/* Taken by whole products where the CBLAS keeps its buffers for the process without a lock of its own. */
+static pthread_mutex_t cblas_alone = PTHREAD_MUTEX_INITIALIZER;
+
 lop_status cpu_gemm(lop_queue *q, const lop_gemm_args *g)
 {
     const cpu_device *device = q->device->impl;
     const tiles t = tiles_of(g);
     const int64_t count = (int64_t)g->count * t.row_count * t.col_count;
     const int32_t k = g->ta ? g->a.rows : g->a.cols;
-    const bool alone = 2.0 * g->count * g->c.rows * g->c.cols * k < flops_alone;
+    const bool alone = device->products_alone || 2.0 * g->count * g->c.rows * g->c.cols * k < flops_alone;
     const int threads = alone ? 1 : count < device->threads ? (int)count : device->threads;
+    if (device->products_alone) (void)pthread_mutex_lock(&cblas_alone);
 #pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
     for (int64_t at = 0; at < count; at++) tile_run(g, &t, at);
+    if (device->products_alone) (void)pthread_mutex_unlock(&cblas_alone);
     return LOP_OK;
 }

@@ -97,26 +97,28 @@ static void kernels_do_not_depend_on_threads(void **state)
     mat_close(again);
 }
 
-/* CBLAS is called from all threads of a team at once; a library that keeps its buffers in common would mix them up. */
+/* CBLAS is called from all threads of a team at once; a library that keeps its buffers in common would mix them up, in
+ * one product of some thousands. */
 static void products_at_once_do_not_mix(void **state)
 {
     rig *r = *state;
-    enum { TEAMS = 40, BATCH = 64 };
-    const lop_mat a = mat_open(r, BATCH * 61, 130, 10), b = mat_open(r, BATCH * 130, 67, 11);
-    const lop_mat want = mat_open(r, BATCH * 61, 67, 12), got = mat_open(r, BATCH * 61, 67, 13);
-    lop_gemm_args g = {.a = lop_mat_rows(a, 0, 61),
-                       .b = lop_mat_rows(b, 0, 130),
-                       .c = lop_mat_rows(want, 0, 61),
+    enum { TIMES = 20, BATCH = 20000, SIDE = 8, EACH = SIDE * SIDE };
+    const lop_mat a = mat_open(r, BATCH, EACH, 10), b = mat_open(r, BATCH, EACH, 11);
+    const lop_mat want = mat_open(r, BATCH, EACH, 12), got = mat_open(r, BATCH, EACH, 13);
+    lop_gemm_args g = {.a = lop_mat_of(a.buf, 0, SIDE, SIDE, LOP_F32),
+                       .b = lop_mat_of(b.buf, 0, SIDE, SIDE, LOP_F32),
+                       .c = lop_mat_of(want.buf, 0, SIDE, SIDE, LOP_F32),
+                       .tb = true,
                        .alpha = 1.0f,
                        .count = BATCH,
-                       .step_a = 61 * 130,
-                       .step_b = 130 * 67,
-                       .step_c = 61 * 67};
+                       .step_a = EACH,
+                       .step_b = EACH,
+                       .step_c = EACH};
     assert_int_equal(lop_device_threads(&r->device, 1), LOP_OK);
     assert_int_equal(lop_gemm(&r->queue, &g), LOP_OK);
-    g.c = lop_mat_rows(got, 0, 61);
-    assert_int_equal(lop_device_threads(&r->device, 8), LOP_OK);
-    for (int i = 0; i < TEAMS; i++) {
+    g.c.buf = got.buf;
+    for (int i = 0; i < TIMES; i++) {
+        assert_int_equal(lop_device_threads(&r->device, i % 2 ? 8 : 2), LOP_OK);
         memset(lop_mat_host(got), 0xff, (size_t)lop_mat_elements(got) * sizeof(float));
         assert_int_equal(lop_gemm(&r->queue, &g), LOP_OK);
         assert_true(mats_equal(want, got));
