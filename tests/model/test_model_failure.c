@@ -3,8 +3,8 @@
 #include "core/base/memory.h"
 #include "core/eval/generate.h"
 #include "core/eval/perplexity.h"
-#include "tests/model/groups.h"
 #include "tests/model/made_model.h"
+#include "tests/model/model_groups.h"
 #include "tests/model/rig.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* test_model_family.c - checkpoints against the table of families: what is found, what is refused and how it is said. */
-#include "tests/model/groups.h"
 #include "tests/model/made_model.h"
+#include "tests/model/model_groups.h"
 #include "tests/model/rig.h"
 
 #include <setjmp.h>

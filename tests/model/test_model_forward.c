@@ -1,8 +1,8 @@
 /* test_model_forward.c - whole small models against the double-precision reference, and what must not change a bit:
  * how many sequences share a call, how many threads there are. */
 #include "core/eval/generate.h"
-#include "tests/model/groups.h"
 #include "tests/model/made_model.h"
+#include "tests/model/model_groups.h"
 #include "tests/model/rig.h"
 #include "tests/ref/ref_load.h"
 

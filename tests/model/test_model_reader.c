@@ -1,7 +1,7 @@
 /* test_model_reader.c - the thread that reads ahead: order, sources that override the file, and what it says when the
  * file is not what it was. */
-#include "tests/model/groups.h"
 #include "tests/model/made_model.h"
+#include "tests/model/model_groups.h"
 #include "tests/model/rig.h"
 
 #include <setjmp.h>

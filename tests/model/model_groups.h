@@ -1,7 +1,7 @@
-/* groups.h - every group of tests of the rooms core/model and core/eval: one file, one function that runs its group on
+/* model_groups.h - every group of tests of the rooms core/model and core/eval: one file, one function that runs its group on
  * the backend of this run and returns how many tests failed. A new file adds a line to LOP_MODEL_GROUPS. */
-#ifndef LOP_TESTS_MODEL_GROUPS_H
-#define LOP_TESTS_MODEL_GROUPS_H
+#ifndef LOP_TESTS_MODEL_MODEL_GROUPS_H
+#define LOP_TESTS_MODEL_MODEL_GROUPS_H
 
 #define LOP_MODEL_GROUPS(X)                                                                                  \
     X(test_model_family)                                                                                     \

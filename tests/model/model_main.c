@@ -1,7 +1,7 @@
-/* main.c - runs the groups of groups.h on the backend that the first argument names (default cpu); a second argument
+/* model_main.c - runs the groups of model_groups.h on the backend that the first argument names (default cpu); a second argument
  * picks the groups whose names contain it. A backend that is not there is a skip, 77, unless LOP_REQUIRE names it. */
 #include "tests/harness/shared_data.h"
-#include "tests/model/groups.h"
+#include "tests/model/model_groups.h"
 #include "tests/model/rig.h"
 
 #include <stdio.h>
