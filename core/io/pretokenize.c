@@ -32,7 +32,8 @@ lop_status lop_pretokenizer_add_split(lop_pretokenizer *p, const char *pattern, 
                                       lop_split_behavior behavior)
 {
     lop_stage *stage;
-    LOP_TRY(lop_pretokenizer_add(p, LOP_STAGE_SPLIT, &stage));
+    const lop_status status = lop_pretokenizer_add(p, LOP_STAGE_SPLIT, &stage);
+    if (stage == NULL) return status;
     stage->behavior = behavior;
     return lop_pattern_open(lop_text_of(pattern), literal, &stage->pattern);
 }

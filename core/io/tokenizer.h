@@ -31,17 +31,18 @@ LOP_CHECKED lop_status lop_tokenizer_open_merges(const char *vocab_path, const c
 
 /* What GGUF metadata says of a tokenizer; all views belong to the caller and are copied. */
 typedef struct lop_tokenizer_spec {
-    lop_text model;           /* tokenizer.ggml.model: "gpt2" (byte-level) or "llama" (SentencePiece-like) */
-    lop_text pre;             /* tokenizer.ggml.pre: "default", "llama-bpe", "smollm", "qwen2", "gpt-2", ... */
-    const lop_text *tokens;   /* count */
-    const float *scores;      /* count, or NULL */
-    const int32_t *types;     /* count, or NULL: 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte */
+    lop_text model;         /* tokenizer.ggml.model: "gpt2" (byte-level) or "llama" (SentencePiece-like) */
+    lop_text pre;           /* tokenizer.ggml.pre: "default", "llama-bpe", "smollm", "qwen2", "gpt-2", ... */
+    const lop_text *tokens; /* count */
+    const float *scores;    /* count, or NULL */
+    const int32_t
+        *types; /* count, or NULL: 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte */
     int32_t count;
-    const lop_text *merges;   /* "left right" */
+    const lop_text *merges; /* "left right" */
     int32_t merge_count;
     int32_t bos, eos, unknown, pad; /* -1: none */
     bool add_bos, add_eos, add_space_prefix;
-    lop_text chat_template;   /* empty: none */
+    lop_text chat_template; /* empty: none */
 } lop_tokenizer_spec;
 LOP_CHECKED lop_status lop_tokenizer_open_spec(const lop_tokenizer_spec *spec, lop_tokenizer **out);
 
@@ -49,7 +50,8 @@ void lop_tokenizer_close(lop_tokenizer *t);
 
 /* Appends the ids of a text (UTF-8, checked: LOP_E_FORMAT names the offset of the first bad byte); `special` adds what
  * the file's template adds (BOS, EOS). Added tokens that stand in the text become their ids, as the files say. */
-LOP_CHECKED lop_status lop_tokenizer_encode(const lop_tokenizer *t, lop_text text, bool special, lop_ids *out);
+LOP_CHECKED lop_status lop_tokenizer_encode(const lop_tokenizer *t, lop_text text, bool special,
+                                            lop_ids *out);
 
 /* Appends the text of ids; special tokens are left out. Bytes that are no UTF-8 become U+FFFD. */
 LOP_CHECKED lop_status lop_tokenizer_decode(const lop_tokenizer *t, const int32_t *ids, int64_t count,

@@ -90,6 +90,7 @@ static lop_status order_marks(points *p)
 static lop_status put_run(utf8proc_option_t options, lop_text text, points *scratch, lop_string *out)
 {
     LOP_TRY(decompose(text, options, scratch));
+    if (scratch->at == NULL) return LOP_OK;
     LOP_TRY(order_marks(scratch));
     const utf8proc_ssize_t count =
         utf8proc_normalize_utf32(scratch->at, (utf8proc_ssize_t)scratch->count, options);
