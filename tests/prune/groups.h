@@ -5,6 +5,8 @@
 
 #define LOP_PRUNE_GROUPS(X)                                                                                  \
     X(test_prune_budget)                                                                                     \
+    X(test_prune_same)                                                                                       \
+    X(test_prune_verify)                                                                                     \
     X(test_prune_golden)
 
 #define LOP_PRUNE_DECLARE(name) int name(void);

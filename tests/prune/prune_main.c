@@ -29,6 +29,7 @@ int main(int argc, char **argv)
         LOP_PRUNE_GROUPS(LOP_PRUNE_ENTRY)
 #undef LOP_PRUNE_ENTRY
     };
+    if (argc > 5 && strcmp(argv[1], "--prune") == 0) return prune_spawned(argc, argv);
     prune_backend = argc > 1 ? argv[1] : "cpu";
     int failed = backend_missing(prune_backend);
     if (failed) return failed;

@@ -5,11 +5,13 @@
 #include "core/base/memory.h"
 
 #include <setjmp.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -92,6 +94,37 @@ lop_status prune_do(const prune_try *t, char **report)
     lop_checkpoint_close(model);
     lop_device_close(&device);
     return status;
+}
+
+/* --prune BACKEND MODEL METHOD SAVE NAME VALUE ... */
+enum { SPAWN_FIXED = 6 };
+
+pid_t prune_spawn(const prune_try *t)
+{
+    char *argv[SPAWN_FIXED + 2 * PRUNE_SETTINGS_MOST + 1] = {
+        (char *)(uintptr_t) "prune", (char *)(uintptr_t) "--prune", (char *)(uintptr_t)prune_backend,
+        (char *)(uintptr_t)t->model, (char *)(uintptr_t)t->method,  (char *)(uintptr_t)t->save};
+    int argc = SPAWN_FIXED;
+    for (int i = 0; i < PRUNE_SETTINGS_MOST && t->settings[i].name != NULL; i++) {
+        argv[argc++] = (char *)(uintptr_t)t->settings[i].name;
+        argv[argc++] = (char *)(uintptr_t)t->settings[i].value;
+    }
+    pid_t child = -1;
+    assert_int_equal(posix_spawn(&child, "/proc/self/exe", NULL, NULL, argv, environ), 0);
+    return child;
+}
+
+int prune_spawned(int argc, char **argv)
+{
+    prune_try t = {.model = argv[3], .method = argv[4], .save = argv[5]};
+    char *report = NULL;
+    prune_backend = argv[2];
+    for (int i = SPAWN_FIXED, n = 0; i + 1 < argc && n < PRUNE_SETTINGS_MOST; i += 2, n++)
+        t.settings[n] = (lop_setting){argv[i], argv[i + 1]};
+    const lop_status status = prune_do(&t, &report);
+    if (status != LOP_OK) fprintf(stderr, "%s\n", lop_error());
+    lop_free(report);
+    return lop_status_exit(status);
 }
 
 json_t *prune_report(const prune_try *t)

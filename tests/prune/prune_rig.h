@@ -8,6 +8,8 @@
 #include "core/prune/run.h"
 #include "core/prune/verify.h"
 
+#include <sys/types.h>
+
 extern const char *prune_backend; /* of this run */
 
 enum { PRUNE_SETTINGS_MOST = 16 };
@@ -42,6 +44,10 @@ lop_status prune_do(const prune_try *t, char **report);
 
 /* The same, which must succeed; the report parsed. */
 json_t *prune_report(const prune_try *t);
+
+/* The same in a program of its own, which is this one called with --prune: a run that may be killed at any moment. */
+pid_t prune_spawn(const prune_try *t);
+int prune_spawned(int argc, char **argv); /* what --prune does; the exit code */
 
 /* verify with settings that end at the first without a name. *result as lop_verify_run gives it. */
 lop_status verify_do(const char *folder, const lop_setting *settings, char **result);

@@ -1,7 +1,7 @@
 /* test_prune_budget.c - how many weights go, and which: exact budgets, patterns, order, nesting, and whole prunes of
  * random models against the reference in double precision. */
-#include "tests/model/made_model.h"
 #include "tests/prune/groups.h"
+#include "tests/prune/prune_bench.h"
 #include "tests/prune/pruned_model.h"
 #include "tests/ref/ref_load.h"
 #include "tests/ref/ref_prune.h"
@@ -16,45 +16,8 @@
 
 #include <cmocka.h>
 
-enum { WINDOWS = 6, SEQLEN = 32 };
-
-/* A model with calibration ids in a folder of their own. */
-typedef struct bench {
-    made_model model;
-    char scratch[64], ids[96], save[96];
-    int32_t id[WINDOWS * SEQLEN];
-} bench;
-
-static void bench_open(bench *b, made_shape shape)
-{
-    b->model = made_model_open(shape);
-    scratch_open(b->scratch);
-    (void)snprintf(b->ids, sizeof b->ids, "%s/ids.i32", b->scratch);
-    (void)snprintf(b->save, sizeof b->save, "%s/out", b->scratch);
-    made_model_ids(&b->model, b->id, WINDOWS * SEQLEN);
-    ids_write(b->ids, b->id, WINDOWS * SEQLEN);
-}
-
-static void bench_close(const bench *b)
-{
-    scratch_close(b->scratch);
-    made_model_close(&b->model);
-}
-
-static prune_try try_of(const bench *b, const char *method, const lop_setting *more)
-{
-    prune_try t = {
-        .model = b->model.folder,
-        .method = method,
-        .save = b->save,
-        .settings = {
-            {"calib", b->ids}, {"nsamples", "6"}, {"seqlen", "32"}, {"save-masks", "on"}, {"force", "on"}}};
-    for (int i = 0; more[i].name != NULL; i++) t.settings[5 + i] = more[i];
-    return t;
-}
-
 /* Masks differ where the reference's double-precision scores all but tie: at most this part of them. */
-static double masks_differ(const bench *b, const ref_rule *rule)
+static double masks_differ(const prune_bench *b, const ref_rule *rule)
 {
     ref_loaded reference = {0};
     pruned_model p;
@@ -66,7 +29,7 @@ static double masks_differ(const bench *b, const ref_rule *rule)
         const lop_linear_file *l = &p.net.blocks[i / REF_LINEARS].linear[i % REF_LINEARS];
         keep[i] = malloc((size_t)l->out * (size_t)l->in);
     }
-    (void)ref_prune(&reference.model, rule, rule->scaled ? WINDOWS : 0, SEQLEN, b->id, keep);
+    (void)ref_prune(&reference.model, rule, rule->scaled ? BENCH_WINDOWS : 0, BENCH_SEQLEN, b->id, keep);
     for (int32_t i = 0; i < p.net.config->blocks * REF_LINEARS; i++) {
         int32_t rows, cols;
         uint8_t *have = pruned_keep(&p, i / REF_LINEARS, i % REF_LINEARS, &rows, &cols);
@@ -101,9 +64,9 @@ static void report_exact(const json_t *report, double ratio)
 static void budget_case(const made_shape *shape, const char *method, const lop_setting *more,
                         const ref_rule *rule, bool exact)
 {
-    bench b;
+    prune_bench b;
     bench_open(&b, *shape);
-    const prune_try t = try_of(&b, method, more);
+    const prune_try t = bench_try(&b, method, more);
     json_t *report = prune_report(&t);
     if (exact) report_exact(report, rule->ratio);
     const double differ = masks_differ(&b, rule);
@@ -171,10 +134,10 @@ static void kept_bits(void **state)
     (void)state;
     for (int dtype = 0; dtype < 3; dtype++) {
         static const lop_dtype dtypes[] = {LOP_DTYPE_F32, LOP_DTYPE_F16, LOP_DTYPE_BF16};
-        bench b;
+        prune_bench b;
         bench_open(&b, (made_shape){.blocks = 1, .dtype = dtypes[dtype]});
         const lop_setting how[] = {{"sparsity-ratio", "0.6"}, {NULL, NULL}};
-        const prune_try t = try_of(&b, "wanda", how);
+        const prune_try t = bench_try(&b, "wanda", how);
         json_decref(prune_report(&t));
         pruned_model before = {.masks.file.handle = -1}, after;
         prune_ok(lop_checkpoint_open(b.model.folder, &before.file));
@@ -205,11 +168,11 @@ static void nesting(void **state)
     (void)state;
     static const char *const ratios[] = {"0.2", "0.5", "0.8"};
     uint8_t *last[LOP_LINEAR_COUNT] = {NULL};
-    bench b;
+    prune_bench b;
     bench_open(&b, plain);
     for (int i = 0; i < 3; i++) {
         const lop_setting how[] = {{"sparsity-ratio", ratios[i]}, {"exact-budget", "off"}, {NULL, NULL}};
-        const prune_try t = try_of(&b, "wanda", how);
+        const prune_try t = bench_try(&b, "wanda", how);
         json_decref(prune_report(&t));
         pruned_model p;
         pruned_open(&p, b.save);
@@ -231,10 +194,10 @@ static void nesting(void **state)
 static void order(void **state)
 {
     (void)state;
-    bench b;
+    prune_bench b;
     bench_open(&b, odd);
     const lop_setting how[] = {{"sparsity-ratio", "0.37"}, {NULL, NULL}};
-    const prune_try t = try_of(&b, "magnitude", how);
+    const prune_try t = bench_try(&b, "magnitude", how);
     json_decref(prune_report(&t));
     ref_loaded reference = {0};
     prune_ok(ref_load(b.model.folder, &reference));
@@ -261,16 +224,16 @@ static void order(void **state)
 static void alpha_search(void **state)
 {
     (void)state;
-    bench b;
+    prune_bench b;
     bench_open(&b, odd);
     const lop_setting exact[] = {{"sparsity-ratio", "0.5"}, {"alpha-search", "on"}, {NULL, NULL}};
-    prune_try t = try_of(&b, "wanda", exact);
+    prune_try t = bench_try(&b, "wanda", exact);
     json_t *report = prune_report(&t);
     report_exact(report, 0.5);
     json_decref(report);
     const lop_setting reference[] = {
         {"sparsity-ratio", "0.5"}, {"use_variant", "on"}, {"exact-budget", "off"}, {NULL, NULL}};
-    t = try_of(&b, "wanda", reference);
+    t = bench_try(&b, "wanda", reference);
     report = prune_report(&t);
     assert_true(fabs(json_at(report, "sparsity.prunable") - 0.5) <= 2e-3);
     json_decref(report);
