@@ -14,6 +14,7 @@ enum { MATCH_LIMIT = 1000000, REASON_BYTES = 320 };
 
 typedef struct pattern {
     const char *text; /* after "re:"; NULL: not given */
+    bool found;       /* anywhere so far */
     pcre2_code *code;
     pcre2_match_data *data;
     pcre2_match_context *context;
@@ -101,7 +102,7 @@ typedef struct chooser {
 } chooser;
 
 /* Why the linear `name` of a block stays dense; "" if it does not. */
-static lop_status reason_of(const chooser *c, int32_t block, const char *name, char reason[REASON_BYTES])
+static lop_status reason_of(chooser *c, int32_t block, const char *name, char reason[REASON_BYTES])
 {
     bool found = false;
     reason[0] = 0;
@@ -112,6 +113,7 @@ static lop_status reason_of(const chooser *c, int32_t block, const char *name, c
     }
     if (c->skip.code != NULL) LOP_TRY(pattern_chooses(&c->skip, name, &found));
     if (found) {
+        c->skip.found = true;
         (void)snprintf(reason, REASON_BYTES, "matches --skip re:%.256s", c->skip.text);
         return LOP_OK;
     }
@@ -121,7 +123,7 @@ static lop_status reason_of(const chooser *c, int32_t block, const char *name, c
     return LOP_OK;
 }
 
-static lop_status choose_all(const lop_net *net, const chooser *c, lop_choice *out)
+static lop_status choose_all(const lop_net *net, chooser *c, lop_choice *out)
 {
     int64_t taken = 0;
     for (int32_t b = 0; b < out->blocks; b++)
@@ -137,7 +139,7 @@ static lop_status choose_all(const lop_net *net, const chooser *c, lop_choice *o
     return LOP_OK;
 }
 
-lop_status lop_choice_open(const lop_net *net, const lop_settings *settings, lop_choice *out)
+lop_status lop_choice_open(const lop_net *net, const lop_settings *settings, lop_log *log, lop_choice *out)
 {
     lop_status status = LOP_OK;
     chooser c = {0};
@@ -147,6 +149,8 @@ lop_status lop_choice_open(const lop_net *net, const lop_settings *settings, lop
     LOP_TRY_DONE(pattern_open(settings, "skip", &c.skip));
     LOP_TRY_DONE(pattern_open(settings, "only", &c.only));
     LOP_TRY_DONE(choose_all(net, &c, out));
+    if (c.skip.code != NULL && !c.skip.found)
+        lop_log_say(log, LOP_EVENT_WARNING, "--skip re:%s matches no linear", c.skip.text);
 done:
     pattern_close(&c.only);
     pattern_close(&c.skip);

@@ -2,6 +2,7 @@
 #ifndef LOP_CORE_PRUNE_CHOOSE_H
 #define LOP_CORE_PRUNE_CHOOSE_H
 
+#include "core/base/log.h"
 #include "core/base/option.h"
 #include "core/model/family.h"
 
@@ -13,8 +14,9 @@ typedef struct lop_choice {
 
 /* Reads layers "a:b" (blocks a <= i < b; either may be left out), skip and only "re:PATTERN" (PCRE2, found anywhere in
  * the linear's name with or without .weight). LOP_E_ARGUMENT: a range outside the blocks, a pattern that PCRE2 refuses,
- * a choice that leaves nothing. */
-LOP_CHECKED lop_status lop_choice_open(const lop_net *net, const lop_settings *settings, lop_choice *out);
+ * a choice that leaves nothing. A skip that matches nothing is a warning. */
+LOP_CHECKED lop_status lop_choice_open(const lop_net *net, const lop_settings *settings, lop_log *log,
+                                       lop_choice *out);
 void lop_choice_close(lop_choice *c);
 
 bool lop_choice_takes(const lop_choice *c, const lop_net *net, int32_t block, lop_linear_id id);

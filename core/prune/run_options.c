@@ -187,7 +187,7 @@ lop_status lop_run_prepare(lop_run *run, const lop_prune_call *call)
     if (run->comm->size != 1)
         return LOP_FAIL(LOP_E_UNSUPPORTED, "a prune of several ranks is not in this version: run one");
     LOP_TRY(lop_net_open(call->model, &run->net));
-    LOP_TRY(lop_choice_open(&run->net, call->settings, &run->choice));
+    LOP_TRY(lop_choice_open(&run->net, call->settings, call->log, &run->choice));
     LOP_TRY(targets_check(run));
     LOP_TRY(calibration_take(run));
     run->word = lop_walk_word(call->device, &run->net);

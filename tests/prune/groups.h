@@ -6,6 +6,8 @@
 #define LOP_PRUNE_GROUPS(X)                                                                                  \
     X(test_prune_budget)                                                                                     \
     X(test_prune_same)                                                                                       \
+    X(test_prune_masks)                                                                                      \
+    X(test_prune_options)                                                                                    \
     X(test_prune_verify)                                                                                     \
     X(test_prune_golden)
 
