@@ -3,6 +3,7 @@
 #include "core/base/memory.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -78,16 +79,32 @@ static void cpu_device_close(lop_device *device)
     lop_free(device->impl);
 }
 
-static lop_status cpu_bytes_free(lop_device *device, size_t *bytes)
+/* The number after `name` at the start of a line of a kernel's text file; false if there is none ("max"). */
+static bool number_read(const char *path, const char *name, size_t *out)
 {
     char line[256];
-    unsigned long long kib = 0;
-    *bytes = device->bytes_total;
-    FILE *file = fopen("/proc/meminfo", "r");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, "MemAvailable: %llu", &kib) == 1)
-            *bytes = (size_t)kib * 1024; // NOLINT(cert-err34-c)
+    const size_t size = strlen(name);
+    bool found = false;
+    FILE *file = fopen(path, "r");
+    while (!found && file != NULL && fgets(line, sizeof line, file) != NULL) {
+        char *end = line;
+        if (strncmp(line, name, size) == 0) *out = (size_t)strtoull(line + size, &end, 10);
+        found = end > line + size;
+    }
     if (file != NULL) (void)fclose(file);
+    return found;
+}
+
+/* What the kernel calls available, or what is left of this process's control group where that is less. */
+static lop_status cpu_bytes_free(lop_device *device, size_t *bytes)
+{
+    size_t kib = 0, most = 0, now = 0;
+    *bytes = number_read("/proc/meminfo", "MemAvailable:", &kib) ? kib * 1024 : device->bytes_total;
+    if (number_read("/sys/fs/cgroup/memory.max", "", &most) &&
+        number_read("/sys/fs/cgroup/memory.current", "", &now)) {
+        const size_t left = most > now ? most - now : 0;
+        if (left < *bytes) *bytes = left;
+    }
     return LOP_OK;
 }
 

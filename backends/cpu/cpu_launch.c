@@ -41,6 +41,7 @@ static lop_status local_want(cpu_queue *q, size_t bytes)
     return LOP_OK;
 }
 
+/* The parameters are the interface's own. NOLINTNEXTLINE(readability-function-size) */
 lop_status cpu_launch(lop_queue *q, lop_kernel k, lop_type word, bool wide, int32_t groups, int32_t lanes,
                       size_t local_bytes, int32_t nargs, const lop_arg *args)
 {
