@@ -117,6 +117,16 @@ static lop_status check(model_bench *k)
     return LOP_OK;
 }
 
+/* The folder is ours and goes, whatever came of the run; a failure of the run is the one to tell. */
+static lop_status remove_save(const model_bench *k, lop_status status)
+{
+    lop_error_record record;
+    lop_error_save(&record);
+    const lop_status removed = lop_folder_remove(k->save);
+    if (status != LOP_OK) lop_error_restore(&record);
+    return status != LOP_OK ? status : removed;
+}
+
 lop_status bench_model(bench *b)
 {
     model_bench k = {.b = b};
@@ -130,7 +140,7 @@ lop_status bench_model(bench *b)
 done:
     lop_result_close(k.result);
     lop_model_close(k.model);
-    if (k.save && !k.keep && status == LOP_OK) status = lop_folder_remove(k.save);
+    if (k.save && !k.keep) status = remove_save(&k, status);
     lop_free(k.save);
     lop_free(k.settings);
     free(k.command); /* jansson's */
