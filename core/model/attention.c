@@ -98,24 +98,27 @@ static lop_status attend_tile(lop_queue *q, const lop_attention_args *a, const t
     return product_heads(q, a, t, mix, a->v);
 }
 
+/* Queries [t->row, ...) of t->sequence, a few heads at a time. */
+static lop_status attend_queries(lop_queue *q, const lop_attention_args *a, tile *t)
+{
+    const int32_t left = a->tokens - t->row, query = a->first + t->row;
+    t->queries = left < TILE_QUERIES ? left : TILE_QUERIES;
+    /* Keys a little before the window are masked; starting at a multiple keeps rows of k aligned. */
+    t->first_key = a->window > 0 && query >= a->window ? (query - a->window + 1) / KEY_ALIGN * KEY_ALIGN : 0;
+    t->keys = query + t->queries - t->first_key;
+    const int32_t most = heads_at_once(a->heads, t->queries, t->keys);
+    for (t->head = 0; t->head < a->heads; t->head += t->count) {
+        t->count = a->heads - t->head < most ? a->heads - t->head : most;
+        LOP_TRY(attend_tile(q, a, t));
+    }
+    return LOP_OK;
+}
+
 lop_status lop_attention(lop_queue *q, const lop_attention_args *a)
 {
     tile t = {0};
-    for (t.sequence = 0; t.sequence < a->sequences; t.sequence++) {
-        for (t.row = 0; t.row < a->tokens; t.row += TILE_QUERIES) {
-            const int32_t left = a->tokens - t.row, query = a->first + t.row;
-            t.queries = left < TILE_QUERIES ? left : TILE_QUERIES;
-            /* Keys a little before the window are masked; starting at a multiple keeps rows of k aligned. */
-            t.first_key =
-                a->window > 0 && query >= a->window ? (query - a->window + 1) / KEY_ALIGN * KEY_ALIGN : 0;
-            t.keys = query + t.queries - t.first_key;
-            const int32_t most = heads_at_once(a->heads, t.queries, t.keys);
-            for (t.head = 0; t.head < a->heads; t.head += t.count) {
-                t.count = a->heads - t.head < most ? a->heads - t.head : most;
-                LOP_TRY(attend_tile(q, a, &t));
-            }
-        }
-    }
+    for (t.sequence = 0; t.sequence < a->sequences; t.sequence++)
+        for (t.row = 0; t.row < a->tokens; t.row += TILE_QUERIES) LOP_TRY(attend_queries(q, a, &t));
     return LOP_OK;
 }
 

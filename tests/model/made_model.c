@@ -30,7 +30,7 @@ static void tensor_add(made_list *l, const made_shape *s, const char *name, int3
     if (s->left_out && strcmp(s->left_out, name) == 0) return;
     made_tensor *t = &l->at[l->count++];
     assert_true(l->count < TENSORS_MOST);
-    snprintf(t->name, sizeof t->name, "%s", name);
+    (void)snprintf(t->name, sizeof t->name, "%s", name);
     t->rows = rows;
     t->cols = cols + (s->widened && strcmp(s->widened, name) == 0);
     t->scale = rows == 0 ? 0.2f : (float)sqrt(3.0 / cols);
@@ -42,10 +42,10 @@ static void linear_add(made_list *l, const made_shape *s, int block, const char 
 {
     char name[96];
     const bool qwen = strcmp(s->family, "qwen2") == 0, qkv = strchr("qkv", part[10]) && part[0] == 's';
-    snprintf(name, sizeof name, "model.layers.%d.%s.weight", block, part);
+    (void)snprintf(name, sizeof name, "model.layers.%d.%s.weight", block, part);
     tensor_add(l, s, name, rows, cols);
     if (!(s->hidden_bias || (qwen ? qkv : s->bias))) return;
-    snprintf(name, sizeof name, "model.layers.%d.%s.bias", block, part);
+    (void)snprintf(name, sizeof name, "model.layers.%d.%s.bias", block, part);
     tensor_add(l, s, name, 0, rows);
 }
 
@@ -53,13 +53,13 @@ static void block_add(made_list *l, const made_shape *s, int block)
 {
     char name[96];
     const int32_t q = s->heads * s->head_dim, kv = s->kv_heads * s->head_dim;
-    snprintf(name, sizeof name, "model.layers.%d.input_layernorm.weight", block);
+    (void)snprintf(name, sizeof name, "model.layers.%d.input_layernorm.weight", block);
     tensor_add(l, s, name, 0, s->hidden);
     linear_add(l, s, block, "self_attn.q_proj", q, s->hidden);
     linear_add(l, s, block, "self_attn.k_proj", kv, s->hidden);
     linear_add(l, s, block, "self_attn.v_proj", kv, s->hidden);
     linear_add(l, s, block, "self_attn.o_proj", s->hidden, q);
-    snprintf(name, sizeof name, "model.layers.%d.post_attention_layernorm.weight", block);
+    (void)snprintf(name, sizeof name, "model.layers.%d.post_attention_layernorm.weight", block);
     tensor_add(l, s, name, 0, s->hidden);
     linear_add(l, s, block, "mlp.gate_proj", s->ffn, s->hidden);
     linear_add(l, s, block, "mlp.up_proj", s->ffn, s->hidden);
@@ -139,28 +139,28 @@ static void config_write(const made_model *m)
 {
     const made_shape *s = &m->shape;
     char path[128], window[32] = "null";
-    snprintf(path, sizeof path, "%s/config.json", m->folder);
-    if (s->window) snprintf(window, sizeof window, "%d", s->window);
+    (void)snprintf(path, sizeof path, "%s/config.json", m->folder);
+    if (s->window) (void)snprintf(window, sizeof window, "%d", s->window);
     FILE *f = fopen(path, "w");
     assert_non_null(f);
-    fprintf(f, "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"%s\",\"hidden_size\":%d,\n",
-            s->family, s->hidden);
-    fprintf(f, "\"intermediate_size\":%d,\"num_hidden_layers\":%d,\"num_attention_heads\":%d,\n", s->ffn,
-            s->blocks, s->heads);
-    fprintf(f, "\"num_key_value_heads\":%d,\"head_dim\":%d,\"vocab_size\":%d,\n", s->kv_heads, s->head_dim,
-            s->vocab);
-    fprintf(f, "\"max_position_embeddings\":%d,\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,\n",
-            s->positions);
-    fprintf(f, "\"rope_scaling\":%s,\"hidden_act\":\"silu\",\"tie_word_embeddings\":%s,\n",
-            s->rope_scaling ? s->rope_scaling : "null", s->tied ? "true" : "false");
+    (void)fprintf(f, "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"%s\",\"hidden_size\":%d,\n",
+                  s->family, s->hidden);
+    (void)fprintf(f, "\"intermediate_size\":%d,\"num_hidden_layers\":%d,\"num_attention_heads\":%d,\n",
+                  s->ffn, s->blocks, s->heads);
+    (void)fprintf(f, "\"num_key_value_heads\":%d,\"head_dim\":%d,\"vocab_size\":%d,\n", s->kv_heads,
+                  s->head_dim, s->vocab);
+    (void)fprintf(f, "\"max_position_embeddings\":%d,\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,\n",
+                  s->positions);
+    (void)fprintf(f, "\"rope_scaling\":%s,\"hidden_act\":\"silu\",\"tie_word_embeddings\":%s,\n",
+                  s->rope_scaling ? s->rope_scaling : "null", s->tied ? "true" : "false");
     if (strcmp(s->family, "llama") == 0)
-        fprintf(f, "\"attention_bias\":%s,\"mlp_bias\":%s,\n", s->bias ? "true" : "false",
-                s->bias ? "true" : "false");
+        (void)fprintf(f, "\"attention_bias\":%s,\"mlp_bias\":%s,\n", s->bias ? "true" : "false",
+                      s->bias ? "true" : "false");
     if (strcmp(s->family, "mistral") == 0) fprintf(f, "\"sliding_window\":%s,\n", window);
-    fprintf(f, "\"bos_token_id\":1,\"eos_token_id\":2,\"torch_dtype\":\"%s\"}\n",
-            s->dtype == LOP_DTYPE_F16    ? "float16"
-            : s->dtype == LOP_DTYPE_BF16 ? "bfloat16"
-                                         : "float32");
+    (void)fprintf(f, "\"bos_token_id\":1,\"eos_token_id\":2,\"torch_dtype\":\"%s\"}\n",
+                  s->dtype == LOP_DTYPE_F16    ? "float16"
+                  : s->dtype == LOP_DTYPE_BF16 ? "bfloat16"
+                                               : "float32");
     assert_int_equal(fclose(f), 0);
 }
 
@@ -189,7 +189,7 @@ void made_model_close(const made_model *m)
 {
     char path[128];
     (void)remove(made_model_file(m));
-    snprintf(path, sizeof path, "%s/config.json", m->folder);
+    (void)snprintf(path, sizeof path, "%s/config.json", m->folder);
     (void)remove(path);
     (void)rmdir(m->folder);
 }
@@ -197,7 +197,7 @@ void made_model_close(const made_model *m)
 const char *made_model_file(const made_model *m)
 {
     static char path[128];
-    snprintf(path, sizeof path, "%s/model.safetensors", m->folder);
+    (void)snprintf(path, sizeof path, "%s/model.safetensors", m->folder);
     return path;
 }
 

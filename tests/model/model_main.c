@@ -14,7 +14,7 @@ static int backend_missing(const char *name)
         lop_device_close(&device);
         return 0;
     }
-    fprintf(stderr, "skipped: %s\n", lop_error());
+    (void)fprintf(stderr, "skipped: %s\n", lop_error());
     return require_names(name) ? 1 : 77;
 }
 

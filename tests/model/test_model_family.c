@@ -38,12 +38,12 @@ static void counts(void **state)
     const made_shape *s = &m.shape;
     rig r;
     rig_open(&r, m.folder);
-    const int32_t q = s->heads * s->head_dim, kv = s->kv_heads * s->head_dim;
-    const uint64_t linears = (uint64_t)(s->blocks * (s->hidden * (2 * q + 2 * kv) + 3 * s->hidden * s->ffn));
-    const uint64_t biases = (uint64_t)(s->blocks * (q + 2 * kv + 2 * s->hidden + 2 * s->ffn));
-    const uint64_t norms = (uint64_t)((2 * s->blocks + 1) * s->hidden);
+    const int64_t blocks = s->blocks, hidden = s->hidden, ffn = s->ffn;
+    const int64_t q = (int64_t)s->heads * s->head_dim, kv = (int64_t)s->kv_heads * s->head_dim;
+    const int64_t linears = blocks * (hidden * (2 * q + 2 * kv) + 3 * hidden * ffn);
+    const int64_t biases = blocks * (q + 2 * kv + 2 * hidden + 2 * ffn), norms = (2 * blocks + 1) * hidden;
     assert_int_equal(r.net.prunable, linears);
-    assert_int_equal(r.net.parameters, linears + biases + norms + (uint64_t)(s->vocab * s->hidden));
+    assert_int_equal(r.net.parameters, linears + biases + norms + s->vocab * hidden);
     assert_int_equal(r.net.blocks[1].linear[LOP_LINEAR_DOWN].in, s->ffn);
     assert_int_equal(r.net.blocks[1].linear[LOP_LINEAR_V].input, LOP_INPUT_ATTENTION);
     rig_close(&r);

@@ -130,7 +130,7 @@ static void same_bits_at(const made_model *m, int32_t tokens)
 {
     static int32_t ids[4 * 700];
     rig r;
-    made_model_ids(m, ids, 4 * tokens);
+    made_model_ids(m, ids, (int64_t)4 * tokens);
     rig_open(&r, m->folder);
     const size_t bytes = (size_t)4 * (size_t)tokens * (size_t)m->shape.hidden * sizeof(float);
     float *first = rig_stream(&r, ids, 4, tokens, 1);

@@ -45,8 +45,8 @@ static void dense_logits(void **state)
     int32_t *ids = eval_ids();
     FILE *f = fopen(shared_path("golden/llama_dense_logits_first32pos.f32"), "rb");
     assert_non_null(f);
-    assert_int_equal(fread(want, sizeof *want, GOLDEN_ROWS * VOCAB, f), GOLDEN_ROWS * VOCAB);
-    fclose(f);
+    assert_int_equal(fread(want, sizeof want, 1, f), 1);
+    (void)fclose(f);
     float *got = rig_logits(&r, ids, 1, T, 1);
     float worst = 0.0f;
     for (int i = 0; i < GOLDEN_ROWS * VOCAB; i++) worst = fmaxf(worst, fabsf(got[i] - want[i]));
