@@ -3,19 +3,6 @@
 
 #include <inttypes.h>
 
-static lop_type kept_type(const lop_run *run)
-{
-    /* A quantised model's hidden states may leave the range of f16, which says nothing about what it was made in. */
-    switch (run->net.blocks[0].linear[LOP_LINEAR_DOWN].weight->dtype) {
-    case LOP_DTYPE_F16:
-        return LOP_F16;
-    case LOP_DTYPE_BF16:
-        return LOP_BF16;
-    default:
-        return LOP_F32;
-    }
-}
-
 /* A linear of the output's widest type, on its way to the host. */
 static lop_status measure_linear(lop_arena *arena, const lop_run *run, lop_mat w)
 {
@@ -63,7 +50,7 @@ static lop_status place_streams(lop_run *run, lop_device *device, lop_place plac
 {
     const bool dense = run->options.loss_after;
     lop_stream_shape shape = {.place = place,
-                              .type = kept_type(run),
+                              .type = run->word,
                               .sequences = run->calibration.windows,
                               .batch = run->options.forward_batch,
                               .tokens = run->calibration.seqlen,

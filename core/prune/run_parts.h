@@ -58,7 +58,7 @@ typedef struct lop_run {
     lop_run_mats mats;
     lop_forward *forward;
     lop_reader *reader;
-    lop_stream input; /* of the block at work, in the type kept between blocks */
+    lop_stream input; /* of the block at work, in the word of weights */
     lop_stream dense; /* the dense block's output, f32: what losses are held against */
 
     json_t *blocks; /* of the report */

@@ -1,6 +1,6 @@
 /* run_pass.c - calibration windows through the block at work: dense for statistics, pruned for what the next block sees.
  *
- * Hidden states are f32 inside a block and the model's own type between blocks. Values that are no numbers are counted
+ * Hidden states are f32 inside a block and of the device's word between blocks. Values that are no numbers are counted
  * on the device and looked at once a pass. */
 #include "core/prune/run_parts.h"
 
