@@ -156,7 +156,7 @@ static void config_write(const made_model *m)
     if (strcmp(s->family, "llama") == 0)
         (void)fprintf(f, "\"attention_bias\":%s,\"mlp_bias\":%s,\n", s->bias ? "true" : "false",
                       s->bias ? "true" : "false");
-    if (strcmp(s->family, "mistral") == 0) fprintf(f, "\"sliding_window\":%s,\n", window);
+    if (strcmp(s->family, "mistral") == 0) (void)fprintf(f, "\"sliding_window\":%s,\n", window);
     (void)fprintf(f, "\"bos_token_id\":1,\"eos_token_id\":2,\"torch_dtype\":\"%s\"}\n",
                   s->dtype == LOP_DTYPE_F16    ? "float16"
                   : s->dtype == LOP_DTYPE_BF16 ? "bfloat16"
