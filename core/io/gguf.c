@@ -12,6 +12,9 @@
 #define KEY_LEAST 14u /* bytes of the shortest metadata entry: length, one letter, type, one byte of value */
 #define KEY_MOST  (1u << 16)
 
+#define HEADER_FIRST ((uint64_t)1 << 20) /* bytes read at once; a vocabulary takes one to ten times as many */
+#define HEADER_MOST  ((uint64_t)1 << 30)
+
 static int by_key(const void *a, const void *b)
 {
     const lop_text x = ((const gguf_entry *)a)->key, y = ((const gguf_entry *)b)->key;
@@ -134,15 +137,45 @@ static lop_status take_start(gguf_cursor *c, uint64_t *tensors, uint64_t *entrie
     return lop_gguf_take_u64(c, "the number of metadata entries", entries);
 }
 
-static lop_status take_header(lop_gguf *g)
+static lop_status take_header(lop_gguf *g, gguf_cursor *c)
 {
-    gguf_cursor c = {g->map.at, 0, g->map.bytes, g->file.path};
     uint64_t tensors = 0, entries = 0;
-    LOP_TRY(take_start(&c, &tensors, &entries));
-    LOP_TRY(take_metadata(g, &c, entries));
+    LOP_TRY(take_start(c, &tensors, &entries));
+    LOP_TRY(take_metadata(g, c, entries));
     LOP_TRY(take_family(g));
     LOP_TRY(check_split(g));
-    return lop_gguf_take_tensors(g, &c, tensors);
+    return lop_gguf_take_tensors(g, c, tensors);
+}
+
+static void forget_header(lop_gguf *g)
+{
+    lop_free(g->names);
+    lop_free(g->tensors);
+    lop_free(g->entries);
+    lop_free(g->header);
+    *g = (lop_gguf){.file = g->file};
+}
+
+/* Read and not mapped: a file that is cut while a mapped page of it is touched kills the process. The header does not
+ * say how long it is, so it is taken from ever more of the file until that is enough. */
+static lop_status read_header(lop_gguf *g)
+{
+    uint64_t bytes = HEADER_FIRST;
+    for (;;) {
+        if (bytes > g->file.size) bytes = g->file.size;
+        LOP_TRY(lop_alloc((size_t)bytes, 1, &g->header));
+        LOP_TRY(lop_file_read_at(&g->file, 0, g->header, (size_t)bytes));
+        gguf_cursor c = {.base = g->header, .end = g->file.size, .path = g->file.path, .have = bytes};
+        const lop_status status = take_header(g, &c);
+        if (status == LOP_OK || c.wanted == 0) return status;
+        if (c.wanted > HEADER_MOST)
+            return LOP_FAIL(LOP_E_FORMAT,
+                            "%s: the header takes at least %" PRIu64 " bytes; up to %" PRIu64 " are accepted",
+                            g->file.path, c.wanted, HEADER_MOST);
+        bytes = c.wanted > 4 * bytes ? c.wanted : 4 * bytes;
+        if (bytes > HEADER_MOST) bytes = HEADER_MOST;
+        forget_header(g);
+    }
 }
 
 lop_status lop_gguf_open(const char *path, lop_gguf **out)
@@ -158,8 +191,7 @@ lop_status lop_gguf_open(const char *path, lop_gguf **out)
                           g->file.size);
         goto done;
     }
-    LOP_TRY_DONE(lop_map_open(&g->file, (size_t)g->file.size, &g->map));
-    LOP_TRY_DONE(take_header(g));
+    LOP_TRY_DONE(read_header(g));
     *out = g;
 done:
     if (status != LOP_OK) lop_gguf_close(g);
@@ -169,10 +201,7 @@ done:
 void lop_gguf_close(lop_gguf *g)
 {
     if (g == NULL) return;
-    lop_free(g->names);
-    lop_free(g->tensors);
-    lop_free(g->entries);
-    lop_map_close(&g->map);
+    forget_header(g);
     lop_file_close(&g->file);
     lop_free(g);
 }

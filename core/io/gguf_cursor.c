@@ -1,4 +1,4 @@
-/* gguf_cursor.c - checked reads from a mapped GGUF header. */
+/* gguf_cursor.c - checked reads from the beginning of a GGUF file. */
 #include "core/io/gguf_cursor.h"
 
 #include <inttypes.h>
@@ -25,6 +25,11 @@ lop_status lop_gguf_take(gguf_cursor *c, uint64_t bytes, const char *what, const
                         "%s: %s at byte %" PRIu64 " takes %" PRIu64
                         " bytes, but the file ends at byte %" PRIu64 ": it is cut short or damaged",
                         c->path, what, c->at, bytes, c->end);
+    if (bytes > c->have - c->at) {
+        c->wanted = c->at + bytes;
+        return LOP_FAIL(LOP_E_FORMAT, "%s: %s at byte %" PRIu64 " ends beyond the header that is in memory",
+                        c->path, what, c->at);
+    }
     *out = c->base + c->at;
     c->at += bytes;
     return LOP_OK;

@@ -10,7 +10,7 @@
 
 struct lop_gguf {
     lop_file file;
-    lop_map map; /* the whole file; only the header's pages are touched */
+    unsigned char *header; /* the beginning of the file; entries point into it */
     char family[32];
     gguf_entry *entries; /* sorted by key */
     int32_t entry_count;

@@ -30,7 +30,7 @@ typedef struct gguf_entry {
     gguf_type type;
     gguf_type element;       /* of an array; else `type` */
     uint64_t count;          /* elements of an array, bytes of a text; else 1 */
-    const unsigned char *at; /* the first element, the text, or the value; unaligned, in the map */
+    const unsigned char *at; /* the first element, the text, or the value; unaligned, in the header */
 } gguf_entry;
 
 /* Reads one key and its value, whose whole extent is checked to lie in the file: LOP_E_FORMAT for what no GGUF file
