@@ -19,12 +19,15 @@ typedef struct lop_output lop_output;
 typedef struct lop_output_plan {
     const lop_checkpoint *source;
     const char *folder;
-    bool dtype_given;        /* false: every tensor keeps its own type (F16 where the source is quantised) */
-    lop_dtype dtype;         /* of every float tensor, when given */
-    const char *fingerprint; /* one JSON object that says what this run is: options, hashes; resume must match it */
-    bool force;              /* a folder that is not empty may be overwritten: at publication, file by file */
+    bool dtype_given; /* false: every tensor keeps its own type (F16 where the source is quantised) */
+    lop_dtype dtype;  /* of every float tensor, when given */
+    const char
+        *fingerprint; /* one JSON object that says what this run is: options, hashes; resume must match it */
+    bool force;       /* a folder that is not empty may be overwritten: at publication, file by file */
     bool resume;
-    uint64_t shard_bytes;    /* for sources without shards of their own; 0: 5 GB */
+    bool
+        finished; /* with resume: the folder holds what this very run would publish, as its caller has made sure */
+    uint64_t shard_bytes; /* for sources without shards of their own; 0: 5 GB */
 } lop_output_plan;
 
 /* Errors: LOP_E_ARGUMENT (folder not empty without force, a started run without resume or with another fingerprint: the
@@ -37,7 +40,7 @@ int32_t lop_output_done(const lop_output *o);
 const char *lop_output_done_line(const lop_output *o, int32_t index);
 
 /* True when everything is under its final name: after lop_output_publish, and after opening a run that was stopped while
- * it published, which is finished then. Only reading is left to do; commit, add_file and publish do nothing more. */
+ * it published, which is finished then, or after it had. Only reading is left to do; commit, add_file and publish do nothing more. */
 bool lop_output_published(const lop_output *o);
 
 /* The type a tensor is written in. */

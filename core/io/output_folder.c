@@ -113,6 +113,10 @@ static lop_status decide(lop_output *o, const lop_output_plan *plan, const char 
         return LOP_FAIL(LOP_E_ARGUMENT,
                         "%s holds a started run; go on with --resume, or start again with --force",
                         o->folder);
+    if (!o->journal.begin && plan->resume && plan->finished) {
+        o->resumed = o->published = true;
+        return lop_output_clear(o, true);
+    }
     bool empty = true;
     LOP_TRY(is_empty(o->folder, &empty));
     if (!empty && !plan->force)
@@ -131,6 +135,7 @@ static lop_status look_first(const lop_output *o, const lop_output_plan *plan)
         return LOP_FAIL(LOP_E_ARGUMENT, "%s is the model itself; save to another folder", o->folder);
     if (!lop_path_is_folder(o->folder)) return LOP_OK;
     LOP_TRY(is_empty(o->folder, &empty));
+    if (plan->resume && plan->finished) return LOP_OK;
     if (!empty && !plan->force && !lop_path_is_folder(o->work))
         return LOP_FAIL(LOP_E_ARGUMENT,
                         "%s is not empty; choose another folder, or overwrite it with --force", o->folder);

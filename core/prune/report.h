@@ -8,10 +8,11 @@
 #include "core/base/hash.h"
 #include "core/io/json.h"
 
-#define LOP_REPORT_NAME   "prune_report.json"
-#define LOP_MASKS_NAME    "masks.safetensors"
-#define LOP_REPORT_SCHEMA 1
-#define LOP_REPORT_MOST   ((uint64_t)256 << 20) /* bytes of a report that is read */
+#define LOP_REPORT_NAME        "prune_report.json"
+#define LOP_MASKS_NAME         "masks.safetensors"
+#define LOP_REPORT_SCHEMA      1
+#define LOP_REPORT_FINGERPRINT "fingerprint_sha256"  /* key: of what the run was */
+#define LOP_REPORT_MOST        ((uint64_t)256 << 20) /* bytes of a report that is read */
 
 typedef struct lop_report_seconds {
     double total, load, calibrate, learn, write;

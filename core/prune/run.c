@@ -4,6 +4,7 @@
 #include "core/base/file.h"
 #include "core/base/memory.h"
 
+#include <string.h>
 #include <time.h>
 
 double lop_run_clock(void)
@@ -17,15 +18,21 @@ static lop_status output_open(lop_run *run)
 {
     char *fingerprint = NULL;
     LOP_TRY(lop_checkpoint_sha256(run->call->model, run->model_sha256));
+    lop_status status;
+    bool finished = false;
     LOP_TRY(lop_run_fingerprint(run, &fingerprint));
+    LOP_TRY_DONE(lop_sha256_memory(fingerprint, strlen(fingerprint), run->fingerprint_sha256));
+    if (run->options.resume) LOP_TRY_DONE(lop_run_is_finished(run, &finished));
     const lop_output_plan plan = {.source = run->call->model,
                                   .folder = run->call->save,
                                   .dtype_given = run->options.dtype_given,
                                   .dtype = run->options.dtype,
                                   .fingerprint = fingerprint,
                                   .force = run->options.force,
-                                  .resume = run->options.resume};
-    const lop_status status = lop_output_open(&plan, &run->output);
+                                  .resume = run->options.resume,
+                                  .finished = finished};
+    status = lop_output_open(&plan, &run->output);
+done:
     lop_free(fingerprint);
     return status;
 }
@@ -93,6 +100,7 @@ static lop_status report_read(const lop_run *run, char **report)
 {
     char *path = NULL;
     size_t size = 0;
+    lop_log_say(run->call->log, LOP_EVENT_NOTE, "%s was complete: nothing was computed", run->call->save);
     LOP_TRY(lop_path_join(run->call->save, LOP_REPORT_NAME, &path));
     const lop_status status = lop_file_read(path, LOP_REPORT_MOST, report, &size);
     lop_free(path);

@@ -3,7 +3,7 @@
 
 #include "core/base/text.h"
 
-static lop_status tell_block(const lop_run *run, int32_t index, const char *state)
+lop_status lop_run_tell(const lop_run *run, int32_t index, const char *state)
 {
     lop_string json = {0}, text = {0};
     lop_status status = LOP_OK;
@@ -11,11 +11,17 @@ static lop_status tell_block(const lop_run *run, int32_t index, const char *stat
                                   index, run->net.config->blocks, state));
     LOP_TRY_DONE(lop_string_print(&text, "block %d of %d %s", index + 1, run->net.config->blocks, state));
     lop_log_stage(run->call->log, json.at, text.at);
-    lop_log_progress(run->call->log, "blocks", index + 1, run->net.config->blocks);
 done:
     lop_string_close(&text);
     lop_string_close(&json);
     return status;
+}
+
+static lop_status block_done(const lop_run *run, int32_t index, const char *state)
+{
+    LOP_TRY(lop_run_tell(run, index, state));
+    lop_log_progress(run->call->log, "blocks", index + 1, run->net.config->blocks);
+    return LOP_OK;
 }
 
 static lop_status load(lop_run *run)
@@ -85,7 +91,8 @@ static lop_status hand_over(lop_run *run, const lop_prune_block *chosen, double 
     LOP_TRY(lop_json_put(job->line, "loss_after", losses[1] >= 0 ? json_real(losses[1]) : json_null()));
     LOP_TRY(lop_json_put(job->line, "seconds", json_real(lop_run_clock() - from)));
     LOP_TRY(lop_writer_submit(run->writer));
-    return tell_block(run, chosen->index, "computed");
+    if (chosen->index > run->done) LOP_TRY(lop_run_tell(run, chosen->index - 1, "written"));
+    return block_done(run, chosen->index, "computed");
 }
 
 static lop_status job_begin(lop_run *run, int32_t index, lop_job **out)
@@ -130,5 +137,5 @@ lop_status lop_run_replay(lop_run *run, int32_t index)
     if (!run->options.dense_stream) LOP_TRY(lop_run_round_rest(run, index, true));
     LOP_TRY(lop_run_pass_replay(run, index));
     run->seconds.calibrate += lop_run_clock() - from;
-    return tell_block(run, index, "replayed");
+    return block_done(run, index, "replayed");
 }

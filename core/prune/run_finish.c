@@ -157,6 +157,7 @@ static lop_status head_add(const lop_run *run, json_t *root)
     LOP_TRY(command_add(run, root));
     LOP_TRY(lop_json_put(root, "model", json_string(lop_checkpoint_path(call->model))));
     LOP_TRY(lop_json_put(root, "model_sha256", json_string(run->model_sha256)));
+    LOP_TRY(lop_json_put(root, LOP_REPORT_FINGERPRINT, json_string(run->fingerprint_sha256)));
     LOP_TRY(lop_json_put(root, "method", json_string(run->method->name)));
     const lop_status status = lop_run_settings(run, true, &settings);
     LOP_TRY(lop_json_put(root, "options", settings));
@@ -187,6 +188,8 @@ lop_status lop_run_finish(lop_run *run, char **report)
     json_t *root = json_object();
     if (root == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
     LOP_TRY_DONE(lop_writer_wait(run->writer));
+    if (run->done < run->net.config->blocks)
+        LOP_TRY_DONE(lop_run_tell(run, run->net.config->blocks - 1, "written"));
     LOP_TRY_DONE(lop_log_check_stop(run->call->log));
     LOP_TRY_DONE(lop_output_copy_rest(run->output));
     run->seconds.write += lop_run_clock() - from;

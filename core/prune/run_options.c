@@ -8,9 +8,7 @@
 static const lop_option options[] = {
     {.name = "sparsity-ratio",
      .alias = "sparsity",
-     .kind = LOP_OPTION_REAL,
-     .low = -1e9,
-     .high = 1e9,
+     .kind = LOP_OPTION_REAL, /* its range is checked where what was meant can be guessed */
      .unit = "fraction",
      .help = "part removed of the weights of every linear of every block, 0 <= R < 1"},
     {.name = "sparsity-type",

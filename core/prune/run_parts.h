@@ -44,7 +44,7 @@ typedef struct lop_run {
     lop_net net;
     lop_choice choice;
     lop_calibration calibration;
-    char model_sha256[LOP_SHA256_TEXT];
+    char model_sha256[LOP_SHA256_TEXT], fingerprint_sha256[LOP_SHA256_TEXT];
     lop_comm self, *comm;
 
     lop_output *output;
@@ -80,6 +80,10 @@ LOP_CHECKED lop_status lop_run_settings(const lop_run *run, bool all, json_t **o
 
 /* What a resumed run must have in common with the one it goes on with (run_resume.c). *out: JSON text, lop_free. */
 LOP_CHECKED lop_status lop_run_fingerprint(const lop_run *run, char **out);
+
+/* True if the folder to be written holds, sealed, the report of this very run: it ended, or died behind its last act
+ * (run_resume.c). */
+LOP_CHECKED lop_status lop_run_is_finished(const lop_run *run, bool *out);
 
 /* The source of blocks that are already written: their pruned weights (run_resume.c). */
 lop_source lop_run_written_source(lop_run *run);
@@ -119,7 +123,9 @@ LOP_CHECKED lop_status lop_run_count_before(lop_run *run);
 LOP_CHECKED lop_status lop_run_round_rest(lop_run *run, int32_t index, bool linears);
 LOP_CHECKED lop_status lop_run_apply(lop_run *run, const lop_prune_block *chosen, lop_job *job);
 
-/* One block: computed, or replayed from what is written (run_block.c). */
+/* One block: computed, or replayed from what is written (run_block.c). An event tells each of its states: "computed",
+ * "written" (with its line in the journal, so that no later run computes it again), "replayed". */
+LOP_CHECKED lop_status lop_run_tell(const lop_run *run, int32_t index, const char *state);
 LOP_CHECKED lop_status lop_run_compute(lop_run *run, int32_t index);
 LOP_CHECKED lop_status lop_run_replay(lop_run *run, int32_t index);
 

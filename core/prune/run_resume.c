@@ -1,6 +1,7 @@
 /* run_resume.c - a started run taken up again: is it the same run, what did it write, and its weights as a source. */
 #include "core/prune/run_parts.h"
 
+#include "core/base/file.h"
 #include "core/base/memory.h"
 
 #include <stdlib.h>
@@ -42,6 +43,37 @@ done:
     free(text);
     json_decref(part);
     json_decref(root);
+    return status;
+}
+
+/* A report that is damaged or not ours is no failure here: the folder is then one that is not empty. */
+static bool report_is_ours(const lop_run *run, const char *text, size_t size)
+{
+    json_t *report = NULL;
+    bool ours =
+        lop_json_parse(text, size, &report) == LOP_OK && lop_report_check(report, text, size) == LOP_OK;
+    const char *was = json_string_value(json_object_get(report, LOP_REPORT_FINGERPRINT));
+    ours = ours && was != NULL && strcmp(was, run->fingerprint_sha256) == 0;
+    json_decref(report);
+    lop_error_clear();
+    return ours;
+}
+
+lop_status lop_run_is_finished(const lop_run *run, bool *out)
+{
+    char *report = NULL, *config = NULL, *text = NULL;
+    size_t size = 0;
+    lop_status status = LOP_OK;
+    *out = false;
+    LOP_TRY_DONE(lop_path_join(run->call->save, LOP_REPORT_NAME, &report));
+    LOP_TRY_DONE(lop_path_join(run->call->save, "config.json", &config));
+    if (!lop_path_is_file(report) || !lop_path_is_file(config)) goto done;
+    LOP_TRY_DONE(lop_file_read(report, LOP_REPORT_MOST, &text, &size));
+    *out = report_is_ours(run, text, size);
+done:
+    lop_free(text);
+    lop_free(config);
+    lop_free(report);
     return status;
 }
 
