@@ -6,6 +6,7 @@
 #include "include/lop.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #define CLI_POSITIONALS 4
 
@@ -38,6 +39,8 @@ typedef struct cli_command {
     const char *usage; /* what follows the name */
     const char *summary;
     const char *call;           /* whose options: lop_options(call); NULL: none of its own */
+    const char *own;            /* which of cli_own_options it takes, parted by | */
+    int words;                  /* the most arguments that are no options */
     lop_status (*run)(cli *c);  /* leaves c->result, or has printed by itself */
     void (*show)(const cli *c); /* the result for people; NULL: nothing */
 } cli_command;
@@ -59,8 +62,15 @@ lop_status cli_fail(cli *c, lop_status code, const char *format, ...) __attribut
 lop_status cli_arguments_read(cli *c);
 void cli_arguments_close(cli_arguments *a);
 
-/* The program's own option by name; NULL when it is not given. */
+/* The program's own option by name; NULL when it is not given. A flag: true when it is on. */
 const char *cli_own(const cli *c, const char *name);
+bool cli_flag(const cli *c, const char *name);
+
+/* True if argv asks for JSON, whatever else is wrong with it. */
+bool cli_wants_json(int argc, char **argv);
+
+/* True if `name` (size bytes, underscores read as hyphens) is one of `names`, parted by |; NULL holds none. */
+bool cli_in_names(const char *name, size_t size, const char *names);
 
 /* --model, or the first positional. */
 lop_status cli_model_path(cli *c, const char **out);
@@ -75,21 +85,26 @@ lop_status cli_open_model(cli *c);
 /* What the benches read on top of the command's call; NULL for another command. */
 const lop_option *cli_bench_options(const cli *c, int *count);
 
-/* The program's own options, for help and for reading. */
+/* The program's own options, for help and for reading: those of every command, and those of the commands that name
+ * them. */
+extern const lop_option cli_every_options[];
+extern const int cli_every_option_count;
 extern const lop_option cli_own_options[];
 extern const int cli_own_option_count;
 
-/* events.c: the session's listener, and signals that ask for an end. */
+/* events.c: signals that ask for an end, caught from the beginning; and the session's listener. */
+void cli_catch_signals(void);
 void cli_watch(cli *c);
 int cli_signal_exit(int exit_code); /* 143 instead of 130 after SIGTERM */
 
-/* help.c */
-void cli_help(void);
-void cli_help_command(const cli *c);
+/* help.c. LOP_E_ARGUMENT: help about a method that there is none of. */
+void cli_help(FILE *out);
+lop_status cli_help_command(cli *c, FILE *out);
 
 /* show.c: results for people. */
 void cli_show_fields(const cli *c); /* every plain field of the object, a line each */
 void cli_show_prune(const cli *c);
+void cli_show_plan(const cli *c);
 void cli_show_eval(const cli *c);
 void cli_show_verify(const cli *c);
 void cli_show_generate(const cli *c);

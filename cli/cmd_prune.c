@@ -4,13 +4,14 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-/* argv as a JSON array, for the report. The caller frees. */
+/* argv as a JSON array, for the report; NULL when one is not UTF-8. The caller frees. */
 static char *command_json(const cli *c)
 {
     json_t *array = json_array();
-    for (int i = 0; array != NULL && i < c->argc; i++)
-        (void)json_array_append_new(array, json_string(c->argv[i]));
-    char *text = json_dumps(array, JSON_COMPACT);
+    bool whole = array != NULL;
+    for (int i = 0; whole && i < c->argc; i++)
+        whole = json_array_append_new(array, json_string(c->argv[i])) == 0;
+    char *text = whole ? json_dumps(array, JSON_COMPACT) : NULL;
     json_decref(array);
     return text;
 }

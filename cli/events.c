@@ -8,13 +8,21 @@
 #include <time.h>
 #include <unistd.h>
 
-static lop_session *watched; /* for the signal handler */
+static lop_session *volatile watched; /* for the signal handler */
 static volatile sig_atomic_t signal_received;
 
 static void on_signal(int number)
 {
     signal_received = number;
-    lop_session_stop(watched);
+    if (watched) lop_session_stop(watched);
+}
+
+void cli_catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
 }
 
 int cli_signal_exit(int exit_code)
@@ -80,6 +88,7 @@ static void on_event(const lop_event *event, void *user)
     static progress p;
     const cli *c = user;
     if (c->json) {
+        if (c->quiet && (event->kind == LOP_EVENT_PROGRESS || event->kind == LOP_EVENT_NOTE)) return;
         printf("%s\n", event->json);
         (void)fflush(stdout);
         return;
@@ -100,9 +109,6 @@ static void on_event(const lop_event *event, void *user)
 void cli_watch(cli *c)
 {
     watched = c->session;
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
+    if (signal_received) lop_session_stop(watched);
     lop_session_watch(c->session, on_event, c);
 }

@@ -2,34 +2,41 @@
  * status stands for. */
 #include "cli/cli.h"
 
+#include <errno.h>
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const cli_command cli_commands[] = {
     {"prune", "MODEL --method NAME --sparsity-ratio R --calib FILE --save DIR",
-     "remove weights, write the pruned model", "prune", cmd_prune, cli_show_prune},
+     "remove weights, write the pruned model", "prune", "model|method|save|save-model", 1, cmd_prune,
+     cli_show_prune},
     {"eval", "MODEL (--text FILE | --tokens FILE.i32 | --choices FILE.jsonl)",
-     "perplexity, or accuracy on choices", "eval", cmd_eval, cli_show_eval},
+     "perplexity, or accuracy on choices", "eval", "model", 1, cmd_eval, cli_show_eval},
     {"verify", "DIR [--against MODEL] [--masks FILE]", "read a pruned folder again and prove what it claims",
-     "verify", cmd_verify, cli_show_verify},
-    {"info", "MODEL", "family, shapes, dtypes, prunable weights", "info", cmd_info, cli_show_fields},
-    {"plan", "MODEL --method NAME ...", "memory and work of a prune; runs nothing", "plan", cmd_plan,
+     "verify", "model", 1, cmd_verify, cli_show_verify},
+    {"info", "MODEL", "family, shapes, dtypes, prunable weights, zeros", "info", "model", 1, cmd_info,
      cli_show_fields},
-    {"generate", "MODEL --prompt TEXT [--tokens 48]", "greedy continuation", "generate", cmd_generate,
-     cli_show_generate},
+    {"plan", "MODEL --method NAME ...", "memory and work of a prune; runs nothing", "plan",
+     "model|method|save|save-model", 1, cmd_plan, cli_show_plan},
+    {"generate", "MODEL --prompt TEXT [--tokens 48]", "greedy continuation", "generate", "model", 1,
+     cmd_generate, cli_show_generate},
     {"convert", "MODEL --save DIR [--outtype f32|f16|bf16]", "the same model in another container or type",
-     "convert", cmd_convert, cli_show_fields},
+     "convert", "model|save|save-model", 1, cmd_convert, cli_show_fields},
     {"tokenize", "MODEL --text FILE --save IDS.i32", "the ids that prune and eval would use", "tokenize",
-     cmd_tokenize, cli_show_fields},
-    {"mask", "apply|diff|union ...", "keep masks as files", "mask", cmd_mask, cli_show_fields},
-    {"report", "DIR --save PAGE.html", "one page with the pictures of a run", NULL, cmd_report,
-     cli_show_fields},
-    {"devices", "", "what this build sees, and why others are missing", NULL, cmd_devices, cli_show_devices},
-    {"synth", "--shape NAME --save DIR", "a model of a named shape with random weights", "synth", cmd_synth,
-     cli_show_fields},
+     "model", 1, cmd_tokenize, cli_show_fields},
+    {"mask", "apply MODEL --masks FILE --save DIR | diff FILE OTHER | union FILE OTHER --save FILE",
+     "keep masks as files", "mask", NULL, 3, cmd_mask, cli_show_fields},
+    {"report", "DIR --save PAGE.html", "one page with the pictures of a run", NULL, "model|save", 1,
+     cmd_report, cli_show_fields},
+    {"devices", "", "what this build sees, and why others are missing", NULL, NULL, 0, cmd_devices,
+     cli_show_devices},
+    {"synth", "--shape NAME --save DIR", "a model of a named shape with random weights", "synth",
+     "shape|save|save-model", 0, cmd_synth, cli_show_fields},
     {"bench", "roof|ops|block|model|io|diff ...", "speeds against this machine's own measured roofs", "prune",
-     cmd_bench, NULL},
+     NULL, CLI_POSITIONALS, cmd_bench, NULL},
 };
 const int cli_command_count = (int)(sizeof cli_commands / sizeof cli_commands[0]);
 
@@ -49,26 +56,44 @@ static const cli_command *find_command(const char *name)
     return NULL;
 }
 
-static void print_json_text(const char *text)
+/* A failure before it can be known what the bytes of an argument mean: those beyond ASCII give way to question marks. */
+static json_t *text_json(const char *text)
 {
-    putchar('"');
-    for (const char *p = text; *p; p++) {
-        if (*p == '"' || *p == '\\') putchar('\\');
-        if ((unsigned char)*p >= 0x20) putchar(*p);
-    }
-    putchar('"');
+    json_t *whole = json_string(text);
+    if (whole != NULL) return whole;
+    char *plain = strdup(text);
+    for (char *p = plain; p != NULL && *p; p++)
+        if ((unsigned char)*p >= 0x80) *p = '?';
+    whole = plain ? json_string(plain) : NULL;
+    free(plain);
+    return whole;
+}
+
+static void print_json(json_t *object)
+{
+    char *line = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    printf("%s\n", line ? line : "{\"event\":\"error\",\"exit\":4,\"message\":\"not enough host memory\"}");
+    free(line);
+    json_decref(object);
 }
 
 static void show_failure(const cli *c, int exit_code)
 {
     const char *message = c->message[0] ? c->message : lop_error();
-    if (c->json) {
-        printf("{\"event\":\"error\",\"exit\":%d,\"message\":", exit_code);
-        print_json_text(message);
-        printf("}\n");
-    } else {
+    if (c->json)
+        print_json(
+            json_pack("{s:s, s:i, s:o}", "event", "error", "exit", exit_code, "message", text_json(message)));
+    else
         (void)fprintf(stderr, "lop: %s\n", message);
-    }
+}
+
+/* What was printed must have arrived: a reader that trusts exit code 0 reads what a full disk left of it. */
+static int flush_output(int exit_code)
+{
+    if (ferror(stdout) == 0 && fflush(stdout) == 0) return exit_code;
+    if (exit_code != 0) return exit_code;
+    (void)fprintf(stderr, "lop: standard output cannot be written: %s\n", strerror(errno));
+    return lop_status_exit(LOP_E_OUTPUT);
 }
 
 static int finish(const cli *c, lop_status status)
@@ -78,20 +103,47 @@ static int finish(const cli *c, lop_status status)
     if (c->result != NULL && c->json) printf("%s\n", lop_result_json(c->result));
     if (c->result != NULL && !c->json && c->command->show) c->command->show(c);
     if (status != LOP_OK && (c->result == NULL || !c->json)) show_failure(c, exit_code);
-    if (fflush(stdout) != 0 && status == LOP_OK) return lop_status_exit(LOP_E_OUTPUT);
-    return exit_code;
+    return flush_output(exit_code);
+}
+
+/* Text that is the whole answer: with --json one line of it. */
+static void answer(const cli *c, const char *key, const char *text)
+{
+    if (c->json)
+        print_json(json_pack("{s:s, s:o}", "event", "result", key, text_json(text)));
+    else
+        printf("%s", text);
+}
+
+static lop_status show_help(cli *c)
+{
+    char *text = NULL;
+    size_t size = 0;
+    lop_status status = LOP_OK;
+    FILE *out = open_memstream(&text, &size);
+    if (out == NULL) return cli_fail(c, LOP_E_MEMORY, "not enough host memory for the help text");
+    if (c->command)
+        status = cli_help_command(c, out);
+    else
+        cli_help(out);
+    if (fclose(out) == 0 && status == LOP_OK) answer(c, "help", text);
+    free(text);
+    return status;
+}
+
+static int show_version(const cli *c)
+{
+    answer(c, "version", c->json ? lop_version() : "lop " LOP_VERSION "\n");
+    return flush_output(0);
 }
 
 static int run_command(cli *c)
 {
     lop_status status = cli_arguments_read(c);
-    c->json = cli_own(c, "json") != NULL;
-    c->quiet = cli_own(c, "quiet") != NULL;
-    if (cli_own(c, "help")) {
-        cli_help_command(c);
-        return 0;
-    }
-    if (status == LOP_OK) status = c->command->run(c);
+    if (status == LOP_OK) c->json = cli_flag(c, "json");
+    c->quiet = cli_flag(c, "quiet");
+    if (status == LOP_OK && cli_flag(c, "version")) return show_version(c);
+    if (status == LOP_OK) status = cli_flag(c, "help") ? show_help(c) : c->command->run(c);
     const int exit_code = finish(c, status);
     lop_result_close(c->result);
     lop_model_close(c->model);
@@ -99,24 +151,27 @@ static int run_command(cli *c)
     return exit_code;
 }
 
+/* Without a command: help, the version, or a name that is no command. */
+static int run_bare(cli *c, const char *name)
+{
+    if (strcmp(name, "--version") == 0) return show_version(c);
+    lop_status status = LOP_OK;
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
+        status = show_help(c);
+    else if (strcmp(name, "") == 0)
+        status = cli_fail(c, LOP_E_ARGUMENT, "which command? `lop --help` lists them");
+    else
+        status = cli_fail(c, LOP_E_ARGUMENT, "no command \"%s\"; `lop --help` lists them", name);
+    return finish(c, status);
+}
+
 int main(int argc, char **argv)
 {
-    cli c = {.argc = argc, .argv = argv};
-    const char *name = argc > 1 ? argv[1] : "--help";
-    if (strcmp(name, "--version") == 0) {
-        printf("lop %s\n", lop_version());
-        return 0;
-    }
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        cli_help();
-        return argc > 1 ? 0 : 2;
-    }
+    cli c = {.argc = argc, .argv = argv, .json = cli_wants_json(argc, argv)};
+    const char *name = argc > 1 ? argv[1] : "";
+    cli_catch_signals();
     c.command = find_command(name);
-    if (c.command == NULL) {
-        (void)fprintf(stderr, "lop: no command \"%s\"; `lop --help` lists them\n", name);
-        return 2;
-    }
-    const int exit_code = run_command(&c);
+    const int exit_code = c.command ? run_command(&c) : run_bare(&c, name);
     cli_arguments_close(&c.arguments);
     return exit_code;
 }

@@ -93,8 +93,34 @@ void cli_show_prune(const cli *c)
     printf("\nLoad it:      transformers.AutoModelForCausalLM.from_pretrained(\"%s\")\n", save);
     printf("Evaluate it:  lm_eval --model hf --model_args pretrained=%s --tasks wikitext\n", save);
     printf("Prove it:     lop verify %s\n", save);
-    if (!structured(text(r, "method")))
+    if (!structured(text(r, "method")) &&
+        json_is_null(json_object_get(json_object_get(r, "sparsity"), "pattern")))
         printf("Unstructured zeros make this file neither smaller nor faster by themselves.\n");
+    json_decref(r);
+}
+
+static void show_bytes(const char *what, const json_t *object, const char *key)
+{
+    printf("%s %.3f GiB", what, number(object, key) / 1073741824.0);
+}
+
+void cli_show_plan(const cli *c)
+{
+    json_t *r = parse_result(c);
+    const json_t *stages = json_object_get(r, "stages"), *peak = json_object_get(r, "peak");
+    for (size_t i = 0; i < json_array_size(stages); i++) {
+        const json_t *stage = json_array_get(stages, i);
+        printf("%-10s", text(stage, "name"));
+        show_bytes("  device", stage, "device_bytes");
+        show_bytes("  host", stage, "host_bytes");
+        show_bytes("  disk", stage, "disk_bytes");
+        printf("  %.3g floating-point operations\n", number(stage, "flops"));
+    }
+    printf("%-10s", "peak");
+    show_bytes("  device", peak, "device");
+    show_bytes("  host", peak, "host");
+    show_bytes("  disk", peak, "disk");
+    putchar('\n');
     json_decref(r);
 }
 

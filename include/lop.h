@@ -120,6 +120,11 @@ typedef struct lop_option {
 LOP_API const lop_option *lop_options(const char *call, int *count);
 LOP_API const lop_option *lop_method_options(const char *method, int *count);
 
+/* The option of a table whose name or alias is nearest to a misspelt one, and how many letters change; NULL when none is
+ * near enough to be meant. */
+LOP_API const lop_option *lop_option_nearest(const lop_option *table, int count, const char *name,
+                                             int *distance);
+
 typedef struct lop_method_info {
     const char *name;    /* "wanda" */
     const char *alias;   /* NULL: none */

@@ -89,17 +89,31 @@ static size_t name_distance(const lop_option *option, lop_text given, size_t mos
 }
 
 /* A guess may change a third of the letters, and two even in a short name. */
-static lop_status fail_unknown(const lop_option_set *set, const char *name)
+const lop_option *lop_option_nearest(const lop_option *table, int count, const char *name, int *distance)
 {
     const lop_text given = lop_text_of(name);
     size_t best = given.size / 3 > 2 ? given.size / 3 + 1 : 3;
     if (best > given.size) best = given.size;
-    const lop_option *nearest = NULL, *option;
-    for (int i = 0; (option = option_at(set, i)) != NULL; i++) {
-        const size_t distance = name_distance(option, given, best);
-        if (distance >= best) continue;
+    const lop_option *nearest = NULL;
+    for (int i = 0; i < count; i++) {
+        const size_t letters = name_distance(&table[i], given, best);
+        if (letters >= best) continue;
+        best = letters;
+        nearest = &table[i];
+    }
+    *distance = (int)best;
+    return nearest;
+}
+
+static lop_status fail_unknown(const lop_option_set *set, const char *name)
+{
+    const lop_option *nearest = NULL;
+    for (int t = 0, best = 0; t < set->table_count; t++) {
+        int distance = 0;
+        const lop_option *found = lop_option_nearest(set->tables[t], set->counts[t], name, &distance);
+        if (found == NULL || (nearest != NULL && distance >= best)) continue;
+        nearest = found;
         best = distance;
-        nearest = option;
     }
     if (nearest)
         return LOP_FAIL(LOP_E_ARGUMENT, "unknown option \"%s\"; did you mean %s?", name, nearest->name);

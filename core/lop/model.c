@@ -102,7 +102,7 @@ static json_t *shapes_json(const lop_net *net)
 lop_status lop_info(lop_model *model, const lop_setting *settings, int count, lop_result **out)
 {
     lop_settings s = {0};
-    lop_status status;
+    lop_status status = LOP_OK;
     uint64_t zeros = 0;
     *out = NULL;
     LOP_TRY(lop_call_settings("info", settings, count, &s));

@@ -29,8 +29,8 @@ static const lop_option session_options[] = {
     }
 
 static const lop_option info_options[] = {
-    {"zeros", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL,
-     "also count the zeros of the prunable weights, which reads the whole file", NULL},
+    {"zeros", NULL, LOP_OPTION_FLAG, "on", 0, 0, NULL, NULL,
+     "count the zeros of the prunable weights, which reads the whole file; off: headers only", NULL},
 };
 
 static const lop_option eval_options[] = {
