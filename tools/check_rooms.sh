@@ -3,7 +3,8 @@
 # may be, and that no two files have one name. Prints a line for each violation and fails if there was one.
 cd "$(dirname "$0")/.." || exit 1
 
-find . \( -path ./.git -o -path './build*' -o -path ./out -o -type d -exec test -e {}/CMakeCache.txt \; \) -prune -o -type f \
+find . \( -path './.[!.]*' ! -path './.ci*' -o -path './build*' -o -path ./out -o \
+    -type d -exec test -e {}/CMakeCache.txt \; \) -prune -o -type f \
     \( -name '*.[ch]' -o -name '*.cl' -o -name '*.cu' -o -name '*.sh' -o -name '*.cmake' \) -print |
     sed 's|^\./||' | LC_ALL=C sort |
     LC_ALL=C awk -v rooms=tools/rooms.txt '
@@ -53,7 +54,7 @@ BEGIN {
     vendor["^(nccl|mpi)[.]h$"] = "^backends/comm/"
 }
 {
-    file = $0; line = 0; room = room_of(file); free = file ~ /^(tests|examples|tools|cmake)\//
+    file = $0; line = 0; room = room_of(file); free = file ~ /^(tests|examples|tools|cmake|\.ci)\//
     name = file; sub(/.*\//, "", name)
     if (name in owner) say("has the name of " owner[name]); else owner[name] = file
     if (room == "" && !free) say("is in no room of " rooms)

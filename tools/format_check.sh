@@ -7,8 +7,8 @@ if ! command -v clang-format >/dev/null; then
     exit 77
 fi
 sources() {
-    find . \( -path ./.git -o -path './build*' -o -path ./out -o -type d -exec test -e {}/CMakeCache.txt \; \) -prune \
-        -o -type f "$@" -print
+    find . \( -path './.[!.]*' ! -path './.ci*' -o -path './build*' -o -path ./out -o \
+        -type d -exec test -e {}/CMakeCache.txt \; \) -prune -o -type f "$@" -print
 }
 wrong=$(
     sources -name '*.[ch]' | xargs clang-format --dry-run -Werror 2>&1 | sed -n 's/^\([^:]*\):[0-9:]* error:.*/\1/p' |

@@ -7,9 +7,10 @@ failed=0
 
 # A tree that keeps every law.
 fresh() {
-    rm -rf "${tree:?}"/*
+    rm -rf "${tree:?}"/* "${tree:?}/.ci" "${tree:?}/.scratch"
     mkdir -p "$tree/made" "$tree/tools" "$tree/core/base" "$tree/core/device" "$tree/core/prune" "$tree/backends/cpu" \
-        "$tree/backends/opencl" "$tree/include" "$tree/tests" "$tree/cli" "$tree/bench" "$tree/build-x"
+        "$tree/backends/opencl" "$tree/include" "$tree/tests" "$tree/cli" "$tree/bench" "$tree/build-x" \
+        "$tree/.ci" "$tree/.scratch"
     cp "$source/tools/check_rooms.sh" "$source/tools/rooms.txt" "$tree/tools/"
     echo 'int lop;' >"$tree/include/lop.h"
     echo '#include "include/lop.h"' >"$tree/core/base/status.h"
@@ -22,6 +23,7 @@ fresh() {
     echo 'TO''DO' >"$tree/build-x/made.c"
     touch "$tree/made/CMakeCache.txt"
     cp "$tree/build-x/made.c" "$tree/made/"
+    cp "$tree/build-x/made.c" "$tree/.scratch/"
 }
 
 # expect NAME FILE LINE WORDS: with LINE appended to FILE, exactly one violation is printed, and it says WORDS.
@@ -55,4 +57,5 @@ expect 'equal names' core/prune/main.c 'int a;' 'has the name of cli/main.c'
 expect 'unfinished' cli/main.c "/* TO""DO */" 'unfinished'
 expect 'no room' core/stray.c 'int a;' 'is in no room'
 expect 'long' core/prune/a.c "$(yes 'int a;' | head -n 501)" 'longer than 500'
+expect 'hidden, yet ours' .ci/run.sh "# TO""DO" 'unfinished'
 exit $failed
