@@ -16,13 +16,13 @@
 #define LOP_RANK_MAX 4
 
 typedef struct lop_tensor {
-    const char *name;            /* Hugging Face name, "model.layers.0.self_attn.q_proj.weight" */
+    const char *name; /* Hugging Face name, "model.layers.0.self_attn.q_proj.weight" */
     lop_dtype dtype;
     int32_t rank;
     int64_t shape[LOP_RANK_MAX]; /* outermost first: (out, in) for a linear */
     int32_t file;                /* index of the file it lies in */
     uint64_t at, bytes;          /* where, from the start of the file */
-    int32_t rope_heads;          /* > 0: its rows are stored permuted for interleaved rope over so many heads (GGUF's
+    int32_t rope_heads; /* > 0: its rows are stored permuted for interleaved rope over so many heads (GGUF's
                                     q and k of `llama`); the reads below put them in Hugging Face order */
 } lop_tensor;
 
@@ -43,8 +43,8 @@ const lop_tensor *lop_checkpoint_find(const lop_checkpoint *c, const char *name)
 
 /* Finds a tensor and checks its shape ((rows, cols); rows 0: a vector of cols) and that it is of a float type.
  * LOP_E_FORMAT: "q_proj.weight is (4096, 4096) in the file but the config says (4096, 1024): ...". */
-LOP_CHECKED lop_status lop_checkpoint_need(const lop_checkpoint *c, const char *name, int64_t rows, int64_t cols,
-                                           const lop_tensor **out);
+LOP_CHECKED lop_status lop_checkpoint_need(const lop_checkpoint *c, const char *name, int64_t rows,
+                                           int64_t cols, const lop_tensor **out);
 
 int32_t lop_checkpoint_files(const lop_checkpoint *c);
 const char *lop_checkpoint_file_path(const lop_checkpoint *c, int32_t file);
@@ -54,8 +54,8 @@ lop_text lop_checkpoint_header(const lop_checkpoint *c, int32_t file);
 
 /* Reads rows [first, first + rows) of a matrix (of a vector: elements, with rows counting them) as F32, F16 or BF16
  * into `out`, dequantised and put in Hugging Face row order. Safe from several threads at once. */
-LOP_CHECKED lop_status lop_checkpoint_read(const lop_checkpoint *c, const lop_tensor *t, int64_t first, int64_t rows,
-                                           lop_dtype as, void *out);
+LOP_CHECKED lop_status lop_checkpoint_read(const lop_checkpoint *c, const lop_tensor *t, int64_t first,
+                                           int64_t rows, lop_dtype as, void *out);
 
 /* Reads stored bytes [at, at + bytes) of a tensor, as they are in the file. Safe from several threads at once. */
 LOP_CHECKED lop_status lop_checkpoint_read_stored(const lop_checkpoint *c, const lop_tensor *t, uint64_t at,

@@ -25,17 +25,17 @@ typedef struct lop_rope_spec {
 } lop_rope_spec;
 
 typedef struct lop_config {
-    char family[32];     /* model_type, or GGUF's general.architecture: "llama", "mistral", "qwen2", "opt" */
+    char family[32]; /* model_type, or GGUF's general.architecture: "llama", "mistral", "qwen2", "opt" */
     int32_t blocks, hidden, ffn, heads, kv_heads, head_dim, vocab, positions;
-    int32_t window;       /* sliding window in tokens; 0: none */
-    int32_t window_from;  /* first block that has the window (qwen2's max_window_layers); 0 otherwise */
+    int32_t window;      /* sliding window in tokens; 0: none */
+    int32_t window_from; /* first block that has the window (qwen2's max_window_layers); 0 otherwise */
     double norm_eps;
     lop_rope_spec rope;
-    bool tied;            /* the head is the embedding */
+    bool tied; /* the head is the embedding */
     bool qkv_bias, o_bias, mlp_bias;
-    char activation[32];  /* "silu", "relu", "gelu", ... as the file says */
-    lop_dtype dtype;      /* what the file states; F32 when it states none */
-    int32_t bos, eos;     /* -1: none; the first where a list is given */
+    char activation[32]; /* "silu", "relu", "gelu", ... as the file says */
+    lop_dtype dtype;     /* what the file states; F32 when it states none */
+    int32_t bos, eos;    /* -1: none; the first where a list is given */
 } lop_config;
 
 /* Reads config.json text of `size` bytes. LOP_E_FORMAT names the key, what it got and what it expects; an unknown
