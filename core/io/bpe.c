@@ -284,7 +284,8 @@ static lop_status encode_cached(const lop_bpe *b, lop_bpe_run *run, lop_text pie
     const int64_t before = out->count;
     const int32_t whole = b->ignore_merges ? lop_vocabulary_find(&b->vocabulary, piece) : -1;
     LOP_TRY(whole >= 0 ? lop_ids_add(out, &whole, 1) : encode_new(b, run, piece, out));
-    return lop_word_cache_keep(&run->cache, piece, out->at + before, out->count - before);
+    const int32_t *ids = out->at ? out->at + before : NULL; /* null while no piece has given an id */
+    return lop_word_cache_keep(&run->cache, piece, ids, out->count - before);
 }
 
 /* The first place after `from` that no merge can reach across: between two characters that are tokens, where no merge
