@@ -1,5 +1,6 @@
 /* instance.h - every kernel text once, for the storage word WORD and packs of PACKS elements. A backend includes it once
- * for each pair that it wants, after dialect.h. Texts that know one type only come with the word f32. */
+ * for each pair that it wants, after dialect.h. Texts that know one type only come with the word f32, and what reads
+ * f32 beside a half word only with the half words. */
 #define OTHER f32
 #include "kernels/pair.cl"
 #undef OTHER
@@ -9,6 +10,19 @@
 #define OTHER bf16
 #include "kernels/pair.cl"
 #undef OTHER
+
+#define RMSNORM rmsnorm_row
+#define FROM    WORD
+#include "kernels/rmsnorm.cl"
+#undef RMSNORM
+#undef FROM
+#if !STORE_EXACT
+#define RMSNORM rmsnorm_row_f32
+#define FROM    f32
+#include "kernels/rmsnorm.cl"
+#undef RMSNORM
+#undef FROM
+#endif
 
 #include "kernels/gate.cl"
 #include "kernels/loss.cl"

@@ -1,7 +1,7 @@
 /* list.h - every kernel once: K(name, words, kinds of its arguments in order). From it come the enum, the OpenCL names,
  * the CUDA table, the CPU's type-checked calls, and the check that a launch hands over what the kernel takes.
  *
- *   words   WORDS: an instance for each of f32, f16, bf16;  F32: one instance
+ *   words   WORDS: an instance for each of f32, f16, bf16;  HALVES: for f16 and bf16;  F32: one instance
  *   kinds   M matrix (base, offset, stride)   I int32   L int64   U uint64   F float
  *
  * This file has no guard: who includes it defines K first. */
@@ -13,12 +13,13 @@ K(cast_bf16, WORDS, M, M, I)
 K(axpby_f32, WORDS, F, M, F, M, I)
 K(axpby_f16, WORDS, F, M, F, M, I)
 K(axpby_bf16, WORDS, F, M, F, M, I)
-K(rmsnorm_row_f32, WORDS, M, M, F, M, I)
-K(rmsnorm_row_f16, WORDS, M, M, F, M, I)
-K(rmsnorm_row_bf16, WORDS, M, M, F, M, I)
 K(sq_error_row_f32, WORDS, M, M, M, I)
 K(sq_error_row_f16, WORDS, M, M, M, I)
 K(sq_error_row_bf16, WORDS, M, M, M, I)
+
+/* rmsnorm.cl: from rows of the instance's word, and from rows of f32 */
+K(rmsnorm_row, WORDS, M, M, F, M, I)
+K(rmsnorm_row_f32, HALVES, M, M, F, M, I)
 
 /* row.cl, softmax.cl, gate.cl, loss.cl */
 K(add_bias, WORDS, M, M, I)

@@ -20,24 +20,6 @@ KERNEL(LOP_CAT(axpby_, OTHER))(HERE const float a, IN(WORD, x), const float b, O
     }
 }
 
-/* y[r,:] = x[r,:] gain / sqrt(mean(x[r,:]^2) + eps).  Shapes: x (T, cols) OTHER, gain (1, cols) f32, y (T, cols) WORD.
- * Source: Zhang and Sennrich 2019, eq. 4. */
-KERNEL(LOP_CAT(rmsnorm_row_, OTHER))
-(HERE IN(OTHER, x), IN(f32, gain), const float eps, OUT(WORD, y), const int cols)
-{
-    SCRATCH;
-    GLOBAL const OTHER *xr = ROW(x, GROUP);
-    GLOBAL const f32 *gr = ROW(gain, 0);
-    GLOBAL WORD *yr = ROW(y, GROUP);
-    PACK sum = (PACK)(0.0f);
-    EACH_PACK_SUM(c, 0, cols, sum) {
-        const PACK v = LOAD_OF(OTHER, xr, c);
-        sum += v * v;
-    }
-    const float scale = f_rsqrt(GROUP_SUM(sum) / (float)cols + eps);
-    EACH_PACK(c, 0, cols) STORE(yr, c, LOAD_OF(OTHER, xr, c) * scale * LOAD_OF(f32, gr, c));
-}
-
 /* sum[r,0] = sum_c (a[r,c] - b[r,c])^2.  Shapes: a (T, cols) WORD, b (T, cols) OTHER, sum (T, 1) f32. */
 KERNEL(LOP_CAT(sq_error_row_, OTHER))(HERE IN(WORD, a), IN(OTHER, b), OUT(f32, sum), const int cols)
 {

@@ -45,17 +45,20 @@ static inline void *base_of(const lop_arg *arg)
     }
 #define NO_CALL(name, ...)
 
-#define WORD       f32
-#define CALL_WORDS CALL
-#define CALL_F32   CALL
+#define WORD        f32
+#define CALL_WORDS  CALL
+#define CALL_HALVES NO_CALL
+#define CALL_F32    CALL
 #include "kernels/instance.h"
 #define K(name, words, ...) CALL_##words(name, __VA_ARGS__)
 #include "kernels/list.h"
 #undef WORD
+#undef CALL_HALVES
 #undef CALL_F32
 
-#define WORD     f16
-#define CALL_F32 NO_CALL
+#define WORD        f16
+#define CALL_HALVES CALL
+#define CALL_F32    NO_CALL
 #include "kernels/instance.h"
 #include "kernels/list.h"
 #undef WORD
@@ -69,6 +72,10 @@ static inline void *base_of(const lop_arg *arg)
 #define CALLS_WORDS(name)                                                                                    \
     {                                                                                                        \
         name##_f32_1_call, name##_f16_1_call, name##_bf16_1_call                                             \
+    }
+#define CALLS_HALVES(name)                                                                                   \
+    {                                                                                                        \
+        NULL, name##_f16_1_call, name##_bf16_1_call                                                          \
     }
 #define CALLS_F32(name)                                                                                      \
     {                                                                                                        \

@@ -4,7 +4,11 @@
 enum { LANES_LEAST = 128, LANES_MOST = 512, COLS_PER_LANE = 16, PACK = 8, ACCESS = 16 };
 
 /* What list.h says of a kernel: the letters of its arguments' kinds, parted by commas, and its words. */
-enum { F32 = 0, WORDS = 1 };
+enum {
+    F32 = 1 << LOP_F32,
+    HALVES = 1 << LOP_F16 | 1 << LOP_BF16,
+    WORDS = F32 | HALVES,
+};
 static const struct {
     const char *kinds;
     int words;
@@ -19,7 +23,7 @@ static bool fits(lop_kernel k, lop_type word, int32_t nargs)
 {
     int32_t letters = 0;
     for (const char *c = kernels[k].kinds; *c != '\0'; c++) letters += *c >= 'A' && *c <= 'Z';
-    return letters == nargs && (word == LOP_F32 || kernels[k].words == WORDS);
+    return letters == nargs && (kernels[k].words >> word & 1) != 0;
 }
 
 /* Packs of eight are one access where every row starts at a multiple of 16 bytes. Indices, statistics of a row and keep

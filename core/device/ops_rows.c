@@ -12,7 +12,8 @@ lop_status lop_rmsnorm(lop_queue *q, lop_mat x, lop_mat gain, float eps, lop_mat
     LOP_CHECK(q, "rmsnorm", operands);
     const lop_launch_shape shape = lop_by_rows(x.rows, x.cols, y.type);
     const lop_arg args[] = {LOP_M(x), LOP_M(gain), LOP_F(eps), LOP_M(y), LOP_I(x.cols)};
-    return LOP_LAUNCH(q, lop_kernel_pair(LOP_KERNEL_rmsnorm_row_f32, x.type), &shape, args);
+    const lop_kernel k = x.type == y.type ? LOP_KERNEL_rmsnorm_row : LOP_KERNEL_rmsnorm_row_f32;
+    return LOP_LAUNCH(q, k, &shape, args);
 }
 
 lop_status lop_rope(lop_queue *q, lop_mat x, int32_t head_dim, lop_mat table, int32_t tokens)

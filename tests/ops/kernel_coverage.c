@@ -9,8 +9,9 @@
 
 #include <cmocka.h>
 
-#define WORDS WORDS_ALL
-#define F32   (1u << LOP_F32)
+#define WORDS  WORDS_ALL
+#define HALVES (1u << LOP_F16 | 1u << LOP_BF16)
+#define F32    (1u << LOP_F32)
 static const uint32_t kernel_words[] = {
 #define K(name, words, ...) words,
 #include "kernels/list.h"
