@@ -34,7 +34,9 @@ typedef struct lop_error_record {
 void lop_error_save(lop_error_record *out);
 void lop_error_restore(const lop_error_record *record);
 
-#define LOP_FAIL(code, ...) lop_fail((code), __FILE__, __LINE__, __VA_ARGS__)
+/* Records a failure and is its code: by the macro and not by what the call returns, so that a reader of one file, an
+ * analyser too, sees that it is not LOP_OK. `code` is worked out twice. */
+#define LOP_FAIL(code, ...) ((void)lop_fail((code), __FILE__, __LINE__, __VA_ARGS__), (code))
 
 /* Returns the status of the call if it failed. */
 #define LOP_TRY(call)                                                                                        \
