@@ -1,7 +1,10 @@
 /* base_groups.h - every group of tests of the room core/base: one file, one function that runs its group and returns how
  * many tests failed; and the folder that a test may fill. */
-#ifndef LOP_TESTS_BASE_GROUPS_H
-#define LOP_TESTS_BASE_GROUPS_H
+#ifndef LOP_TESTS_TEST_GROUPS_H
+#define LOP_TESTS_TEST_GROUPS_H
+
+#include "tests/harness/status_checks.h"
+#include "tests/harness/test_groups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +13,7 @@
 
 #include <cmocka.h>
 
-#define BASE_GROUPS(X)                                                                                       \
+#define TEST_GROUPS(X)                                                                                       \
     X(test_status)                                                                                           \
     X(test_memory)                                                                                           \
     X(test_text)                                                                                             \
@@ -22,9 +25,7 @@
     X(test_option)                                                                                           \
     X(test_random)
 
-#define BASE_DECLARE(name) int name(void);
-BASE_GROUPS(BASE_DECLARE)
-#undef BASE_DECLARE
+TEST_GROUPS(TEST_GROUP_DECLARE)
 
 /* cmocka setup and teardown: *state is the path of a new empty folder, removed with all in it. */
 int folder_open(void **state);
@@ -32,8 +33,5 @@ int folder_close(void **state);
 
 /* "folder/name", valid until the eighth call after this one. */
 const char *path_in(const void *folder, const char *name);
-
-/* Fails the running test unless the status is `expected` and the thread's sentence contains `words`. */
-void assert_failure(int status, int expected, const char *words);
 
 #endif

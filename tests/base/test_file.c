@@ -48,16 +48,16 @@ static void what_cannot_be_read(void **state)
 {
     char *text = (char *)1;
     size_t size = 1;
-    assert_failure(lop_file_read(path_in(*state, "none"), 10, &text, &size), LOP_E_FILE, "No such file");
+    assert_failed(lop_file_read(path_in(*state, "none"), 10, &text, &size), LOP_E_FILE, "No such file");
     assert_null(text);
-    assert_failure(lop_file_read(*state, 10, &text, &size), LOP_E_FILE, "is a folder");
+    assert_failed(lop_file_read(*state, 10, &text, &size), LOP_E_FILE, "is a folder");
     put(path_in(*state, "long"), "eleven byte");
-    assert_failure(lop_file_read(path_in(*state, "long"), 10, &text, &size), LOP_E_FILE,
-                   "is 11 bytes long; expected at most 10");
+    assert_failed(lop_file_read(path_in(*state, "long"), 10, &text, &size), LOP_E_FILE,
+                  "is 11 bytes long; expected at most 10");
     assert_int_equal(mkfifo(path_in(*state, "pipe"), 0600), 0);
-    assert_failure(lop_file_read(path_in(*state, "pipe"), 10, &text, &size), LOP_E_FILE, "no regular file");
+    assert_failed(lop_file_read(path_in(*state, "pipe"), 10, &text, &size), LOP_E_FILE, "no regular file");
     lop_file file;
-    assert_failure(lop_file_open(path_in(*state, "none"), &file), LOP_E_FILE, "none");
+    assert_failed(lop_file_open(path_in(*state, "none"), &file), LOP_E_FILE, "none");
     assert_int_equal(file.handle, -1);
     lop_file_close(&file);
 }
@@ -73,9 +73,9 @@ static void reads_at_offsets(void **state)
     assert_int_equal(lop_file_read_at(&file, 6, piece, 4), LOP_OK);
     assert_memory_equal(piece, "6789", 4);
     assert_int_equal(lop_file_read_at(&file, 10, piece, 0), LOP_OK);
-    assert_failure(lop_file_read_at(&file, 7, piece, 4), LOP_E_FILE, "has 10 bytes, expected at least 11");
+    assert_failed(lop_file_read_at(&file, 7, piece, 4), LOP_E_FILE, "has 10 bytes, expected at least 11");
     assert_int_equal(truncate(path, 5), 0);
-    assert_failure(lop_file_read_at(&file, 3, piece, 4), LOP_E_FILE, "shrank while it was read");
+    assert_failed(lop_file_read_at(&file, 3, piece, 4), LOP_E_FILE, "shrank while it was read");
     lop_file_close(&file);
     lop_file_close(&file);
     lop_file_close(NULL);
@@ -95,9 +95,9 @@ static void maps(void **state)
     assert_int_equal(lop_map_open(&file, 0, &map), LOP_OK);
     assert_non_null(map.at);
     lop_map_close(&map);
-    assert_failure(lop_map_open(&file, 7, &map), LOP_E_FILE, "has 6 bytes, expected at least 7");
+    assert_failed(lop_map_open(&file, 7, &map), LOP_E_FILE, "has 6 bytes, expected at least 7");
     assert_int_equal(truncate(path, 3), 0);
-    assert_failure(lop_map_open(&file, 6, &map), LOP_E_FILE, "has 3 bytes, expected at least 6");
+    assert_failed(lop_map_open(&file, 6, &map), LOP_E_FILE, "has 3 bytes, expected at least 6");
     lop_file_close(&file);
 }
 
@@ -137,10 +137,9 @@ static void creating_keeps_what_is_there(void **state)
         assert_holds(path, steps[i].holds);
     }
     lop_file file;
-    assert_failure(lop_file_create(path, UINT64_MAX, &file), LOP_E_ARGUMENT, "cannot have");
-    assert_failure(lop_file_create(*state, 10, &file), LOP_E_OUTPUT, "cannot be written");
-    assert_failure(lop_file_create(path_in(*state, "no/shard"), 10, &file), LOP_E_OUTPUT,
-                   "cannot be written");
+    assert_failed(lop_file_create(path, UINT64_MAX, &file), LOP_E_ARGUMENT, "cannot have");
+    assert_failed(lop_file_create(*state, 10, &file), LOP_E_OUTPUT, "cannot be written");
+    assert_failed(lop_file_create(path_in(*state, "no/shard"), 10, &file), LOP_E_OUTPUT, "cannot be written");
 }
 
 static void replacing_is_all_or_nothing(void **state)
@@ -148,10 +147,10 @@ static void replacing_is_all_or_nothing(void **state)
     const char *path = path_in(*state, "a");
     assert_int_equal(lop_folder_make(path), LOP_OK);
     put(path_in(path, "inside"), "kept");
-    assert_failure(lop_file_write_atomic(path, "x", 1), LOP_E_OUTPUT, "cannot be renamed");
+    assert_failed(lop_file_write_atomic(path, "x", 1), LOP_E_OUTPUT, "cannot be renamed");
     assert_holds(path_in(path, "inside"), "kept");
     assert_int_equal(count_in(*state), 1);
-    assert_failure(lop_file_write_atomic(path_in(*state, "no/a"), "x", 1), LOP_E_OUTPUT, "cannot be written");
+    assert_failed(lop_file_write_atomic(path_in(*state, "no/a"), "x", 1), LOP_E_OUTPUT, "cannot be written");
 }
 
 static void journal_lines(void **state)
@@ -200,8 +199,8 @@ static void copies_and_renames(void **state)
     assert_int_equal(lop_file_rename(to, at), LOP_OK);
     assert_false(lop_path_is_file(to));
     assert_holds(path_in(*state, "from"), big);
-    assert_failure(lop_file_copy(to, at), LOP_E_FILE, "to");
-    assert_failure(lop_file_rename(to, at), LOP_E_OUTPUT, "cannot be renamed");
+    assert_failed(lop_file_copy(to, at), LOP_E_FILE, "to");
+    assert_failed(lop_file_rename(to, at), LOP_E_OUTPUT, "cannot be renamed");
     assert_int_equal(count_in(*state), 2);
     lop_free(big);
 }

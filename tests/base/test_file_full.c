@@ -27,7 +27,7 @@ static void full_device(void **state)
     }
     const lop_status status = lop_file_write_at(&file, 0, "x", 1);
     (void)close(file.handle);
-    assert_failure(status, LOP_E_DISK, "/dev/full cannot be written");
+    assert_failed(status, LOP_E_DISK, "/dev/full cannot be written");
 }
 
 /* More than the whole of a file system in memory is refused before a page is taken; on a disk, trying would fill it. */
@@ -89,9 +89,9 @@ static void limited_files_are_refused_whole(void **state)
 {
     lop_file file;
     limit_files_to(4096);
-    assert_failure(lop_file_create(path_in(*state, "shard"), 8192, &file), LOP_E_OUTPUT, "File too large");
+    assert_failed(lop_file_create(path_in(*state, "shard"), 8192, &file), LOP_E_OUTPUT, "File too large");
     assert_int_equal(lop_file_create(path_in(*state, "shard"), 4096, &file), LOP_OK);
-    assert_failure(lop_file_write_at(&file, 4090, "0123456789", 10), LOP_E_OUTPUT, "File too large");
+    assert_failed(lop_file_write_at(&file, 4090, "0123456789", 10), LOP_E_OUTPUT, "File too large");
     lop_file_close(&file);
 }
 
@@ -102,7 +102,7 @@ static void half_a_file_is_taken_back(void **state)
     char text[8192];
     memset(text, 'x', sizeof text);
     limit_files_to(4096);
-    assert_failure(lop_file_write_atomic(path, text, sizeof text), LOP_E_OUTPUT, "File too large");
+    assert_failed(lop_file_write_atomic(path, text, sizeof text), LOP_E_OUTPUT, "File too large");
     char *found = NULL;
     size_t size = 0;
     assert_int_equal(lop_file_read(path, 100, &found, &size), LOP_OK);
@@ -122,7 +122,7 @@ static void half_a_line_is_taken_back(void **state)
     line[sizeof line - 1] = '\0';
     limit_files_to(4096);
     assert_int_equal(lop_file_append_synced(path, line), LOP_OK);
-    assert_failure(lop_file_append_synced(path, line), LOP_E_OUTPUT, "File too large");
+    assert_failed(lop_file_append_synced(path, line), LOP_E_OUTPUT, "File too large");
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_size, sizeof line);

@@ -78,9 +78,9 @@ static void folders_are_listed_by_byte(void **state)
     for (int i = 0; i < 6; i++) assert_string_equal(names.at[i], sorted[i]);
     lop_names_close(&names);
     lop_names_close(&names);
-    assert_failure(lop_folder_list(path_in(*state, "none"), &names), LOP_E_FILE, "cannot be listed");
+    assert_failed(lop_folder_list(path_in(*state, "none"), &names), LOP_E_FILE, "cannot be listed");
     assert_null(names.at);
-    assert_failure(lop_folder_list(path_in(*state, "b"), &names), LOP_E_FILE, "cannot be listed");
+    assert_failed(lop_folder_list(path_in(*state, "b"), &names), LOP_E_FILE, "cannot be listed");
 }
 
 static void folders_are_made_with_parents(void **state)
@@ -90,10 +90,10 @@ static void folders_are_made_with_parents(void **state)
     assert_int_equal(lop_folder_make(deep), LOP_OK);
     assert_true(lop_path_is_folder(path_in(*state, "a/b/c")));
     put(path_in(*state, "file"));
-    assert_failure(lop_folder_make(path_in(*state, "file")), LOP_E_OUTPUT, "a file of that name is there");
-    assert_failure(lop_folder_make(path_in(*state, "file/sub")), LOP_E_OUTPUT, "cannot be made");
+    assert_failed(lop_folder_make(path_in(*state, "file")), LOP_E_OUTPUT, "a file of that name is there");
+    assert_failed(lop_folder_make(path_in(*state, "file/sub")), LOP_E_OUTPUT, "cannot be made");
     assert_int_equal(lop_folder_sync(deep), LOP_OK);
-    assert_failure(lop_folder_sync(path_in(*state, "none")), LOP_E_OUTPUT, "cannot be synced");
+    assert_failed(lop_folder_sync(path_in(*state, "none")), LOP_E_OUTPUT, "cannot be synced");
 }
 
 static void folders_are_removed_and_links_not_followed(void **state)
@@ -121,7 +121,7 @@ static void what_cannot_be_removed_is_named(void **state)
     assert_int_equal(chmod(path_in(*state, "tree/closed"), 0500), 0);
     const lop_status status = lop_folder_remove(path_in(*state, "tree"));
     assert_int_equal(chmod(path_in(*state, "tree/closed"), 0700), 0);
-    assert_failure(status, LOP_E_OUTPUT, "tree/closed/file cannot be removed");
+    assert_failed(status, LOP_E_OUTPUT, "tree/closed/file cannot be removed");
 }
 
 static lop_status every_call(void *folder)

@@ -52,7 +52,7 @@ static void files_are_one_stream(void **state)
     assert_int_equal(lop_sha256_files(paths, 3, parts), LOP_OK);
     assert_string_equal(whole, parts);
     const char *const missing[] = {paths[0], path_in(*state, "none")};
-    assert_failure(lop_sha256_files(missing, 2, parts), LOP_E_FILE, "none");
+    assert_failed(lop_sha256_files(missing, 2, parts), LOP_E_FILE, "none");
     lop_free(bytes);
 }
 

@@ -108,7 +108,7 @@ static void stopping(void **state)
     assert_int_equal(lop_log_check_stop(NULL), LOP_OK);
     assert_int_equal(lop_log_check_stop(&log), LOP_OK);
     atomic_store(&log.stop, true);
-    assert_failure(lop_log_check_stop(&log), LOP_E_STOPPED, "can be resumed");
+    assert_failed(lop_log_check_stop(&log), LOP_E_STOPPED, "can be resumed");
     assert_true(atomic_is_lock_free(&log.stop));
 }
 

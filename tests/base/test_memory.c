@@ -33,13 +33,13 @@ static void overflow_is_refused(void **state)
 {
     (void)state;
     char *bytes = (char *)1;
-    assert_failure(lop_alloc(SIZE_MAX / 2, 3, &bytes), LOP_E_MEMORY, "not enough host memory");
+    assert_failed(lop_alloc(SIZE_MAX / 2, 3, &bytes), LOP_E_MEMORY, "not enough host memory");
     assert_null(bytes);
-    assert_failure(lop_alloc_aligned(SIZE_MAX - 10, 4096, &bytes), LOP_E_MEMORY, "not enough host memory");
+    assert_failed(lop_alloc_aligned(SIZE_MAX - 10, 4096, &bytes), LOP_E_MEMORY, "not enough host memory");
     assert_null(bytes);
     assert_int_equal(lop_alloc(4, 1, &bytes), LOP_OK);
     memcpy(bytes, "abc", 4);
-    assert_failure(lop_realloc(SIZE_MAX / 2, 3, &bytes), LOP_E_MEMORY, "not enough host memory");
+    assert_failed(lop_realloc(SIZE_MAX / 2, 3, &bytes), LOP_E_MEMORY, "not enough host memory");
     assert_string_equal(bytes, "abc");
     lop_free(bytes);
 }

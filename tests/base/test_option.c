@@ -164,9 +164,9 @@ static void counts_are_checked(void **state)
 {
     (void)state;
     lop_settings s;
-    assert_failure(lop_settings_open(&both, NULL, 2, &s), LOP_E_ARGUMENT, "2 settings");
+    assert_failed(lop_settings_open(&both, NULL, 2, &s), LOP_E_ARGUMENT, "2 settings");
     const lop_setting given = {"seed", "1"};
-    assert_failure(lop_settings_open(&both, &given, -1, &s), LOP_E_ARGUMENT, "-1 settings");
+    assert_failed(lop_settings_open(&both, &given, -1, &s), LOP_E_ARGUMENT, "-1 settings");
 }
 
 static lop_status open_some(void *context)

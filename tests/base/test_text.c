@@ -48,7 +48,7 @@ static void whole_numbers(void **state)
     static const char *const bad[] = {
         "", " 1", "1 ", "+1", "-", "1.0", "1e3", "0x10", "one", "9223372036854775808", "- 1", "1\n"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_failure(lop_parse_int(bad[i], &n), LOP_E_ARGUMENT, "is not a whole number");
+        assert_failed(lop_parse_int(bad[i], &n), LOP_E_ARGUMENT, "is not a whole number");
 }
 
 static void real_numbers(void **state)
@@ -66,7 +66,7 @@ static void real_numbers(void **state)
     static const char *const bad[] = {"",     " 0.5", "0.5 ", "0,5", "nan",   "inf", "-inf", "-nan", "0x1p3",
                                       "-0x1", ".",    "-",    "50%", "1e999", "1e",  "--1",  "+1",   "0.5.5"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_failure(lop_parse_real(bad[i], &x), LOP_E_ARGUMENT, "is not a number");
+        assert_failed(lop_parse_real(bad[i], &x), LOP_E_ARGUMENT, "is not a number");
 }
 
 static void sizes(void **state)
@@ -91,7 +91,7 @@ static void sizes(void **state)
     static const char *const bad[] = {"",    "G",  "-1",   " 1G", "1 G",  "1GG",
                                       "1Gb", "1X", "1e30", "nan", "0x10", "99999999T"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_failure(lop_parse_bytes(bad[i], &n), LOP_E_ARGUMENT, "is not a size");
+        assert_failed(lop_parse_bytes(bad[i], &n), LOP_E_ARGUMENT, "is not a size");
 }
 
 /* A host program may use a locale whose numbers have commas; ours do not follow it. */

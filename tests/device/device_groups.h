@@ -5,6 +5,7 @@
 #include "core/device/device.h"
 #include "core/device/matrix.h"
 #include "core/device/ops.h"
+#include "tests/harness/test_groups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,10 +28,12 @@ void mat_close(lop_mat m);
 /* The same bits, row by row. */
 bool mats_equal(lop_mat a, lop_mat b);
 
-int run_matrix(void);
-int run_arena(void);
-int run_device(void);
-int run_threads(void);
-int run_dialect(void);
+#define TEST_GROUPS(X)                                                                                       \
+    X(test_matrix)                                                                                           \
+    X(test_arena)                                                                                            \
+    X(test_device)                                                                                           \
+    X(test_threads)                                                                                          \
+    X(test_dialect)
+TEST_GROUPS(TEST_GROUP_DECLARE)
 
 #endif

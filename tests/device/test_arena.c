@@ -110,7 +110,7 @@ static void every_allocation_may_fail(void **state)
     assert_int_equal(status, LOP_OK);
 }
 
-int run_arena(void)
+int test_arena(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_step_repeated_lands_where_it_was),

@@ -127,7 +127,7 @@ static void small_things_travel(void **state)
     mat_close(whole);
 }
 
-int run_device(void)
+int test_device(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_there_is_listed),

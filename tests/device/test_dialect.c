@@ -122,7 +122,7 @@ static void bfloats_round_to_nearest_even(void **state)
     assert_true(isnan(lop_from_bf16(lop_to_bf16(f_from(0x7f800001u)))));
 }
 
-int run_dialect(void)
+int test_dialect(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(functions_hold_their_bounds),

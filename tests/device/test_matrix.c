@@ -78,7 +78,7 @@ static void types_have_names_and_sizes(void **state)
     assert_int_equal(lop_type_bytes(LOP_U16), 2);
 }
 
-int run_matrix(void)
+int test_matrix(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slices_keep_their_place),

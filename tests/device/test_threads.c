@@ -156,7 +156,7 @@ static void queues_of_two_threads_do_not_mix(void **state)
     mat_close(want);
 }
 
-int run_threads(void)
+int test_threads(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_do_not_depend_on_threads),

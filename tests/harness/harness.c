@@ -2,7 +2,6 @@
 #include "tests/harness/harness.h"
 #include "tests/harness/compare.h"
 #include "tests/harness/inputs.h"
-#include "tests/harness/shared_data.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,13 +13,6 @@ const char *harness_backend(int argc, char **argv)
     const char *named = getenv("LOP_TEST_BACKEND");
     if (argc > 1) return argv[1];
     return named != NULL && *named != '\0' ? named : "cpu";
-}
-
-int harness_missing(const char *backend)
-{
-    const bool required = require_names(backend);
-    printf("%s: backend %s is not there: %s\n", required ? "failed" : "skipped", backend, lop_error());
-    return required ? 1 : 77;
 }
 
 lop_status harness_open(harness *h, const char *backend)

@@ -27,10 +27,6 @@ const char *harness_backend(int argc, char **argv);
 LOP_CHECKED lop_status harness_open(harness *h, const char *backend);
 void harness_close(harness *h);
 
-/* What a program returns when its backend is not there: prints why; 77, which ctest takes for a skip, or 1
- * when LOP_REQUIRE names the backend. */
-int harness_missing(const char *backend);
-
 /* Runs all instances of a case; false with h->why set at the first that fails. */
 bool harness_run(harness *h, const op_case *c);
 

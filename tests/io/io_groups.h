@@ -1,9 +1,11 @@
 /* io_groups.h - every group of tests of the room core/io: one file, one function that runs its group and returns how many
- * tests failed. A new file adds a line to LOP_IO_GROUPS. */
+ * tests failed. A new file adds a line to TEST_GROUPS. */
 #ifndef LOP_TESTS_IO_GROUPS_H
 #define LOP_TESTS_IO_GROUPS_H
 
-#define LOP_IO_GROUPS(X)                                                                                     \
+#include "tests/harness/test_groups.h"
+
+#define TEST_GROUPS(X)                                                                                       \
     X(test_io_dtype)                                                                                         \
     X(test_io_gguf)                                                                                          \
     X(test_io_gguf_header)                                                                                   \
@@ -19,8 +21,6 @@
     X(test_io_convert)                                                                                       \
     X(test_io_memory)
 
-#define LOP_IO_DECLARE(name) int name(void);
-LOP_IO_GROUPS(LOP_IO_DECLARE)
-#undef LOP_IO_DECLARE
+TEST_GROUPS(TEST_GROUP_DECLARE)
 
 #endif

@@ -105,17 +105,3 @@ bool is_same_folder(const char *a, const char *b)
     lop_names_close(&lists[1]);
     return same;
 }
-
-void assert_failed(lop_status status, lop_status expected, const char *words)
-{
-    if (status != expected)
-        fail_msg("ended with \"%s\" (%s), expected \"%s\"", lop_status_name(status),
-                 status ? lop_error() : "", lop_status_name(expected));
-    if (strstr(lop_error(), words) == NULL)
-        fail_msg("the sentence \"%s\" does not say \"%s\"", lop_error(), words);
-}
-
-void assert_ok(lop_status status)
-{
-    if (status != LOP_OK) fail_msg("ended with \"%s\": %s", lop_status_name(status), lop_error());
-}

@@ -3,7 +3,7 @@
 #ifndef LOP_TESTS_IO_SCRATCH_H
 #define LOP_TESTS_IO_SCRATCH_H
 
-#include "core/base/status.h"
+#include "tests/harness/status_checks.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,11 +29,5 @@ bool same_file(const char *a, const char *b);
 /* Fails with the name of the first file that is in one folder only or differs; `but` may name one that is let be. */
 void assert_same_folder(const char *a, const char *b, const char *but);
 bool is_same_folder(const char *a, const char *b);
-
-/* The status is as expected, and the thread's sentence contains the words. */
-void assert_failed(lop_status status, lop_status expected, const char *words);
-
-/* The status is LOP_OK; the thread's sentence is in the message if not. */
-void assert_ok(lop_status status);
 
 #endif

@@ -1,5 +1,6 @@
 /* rig.c - opens models and carries ids through them. */
 #include "tests/model/rig.h"
+#include "tests/harness/test_groups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,27 +10,13 @@
 
 #include <cmocka.h>
 
-const char *rig_backend = "cpu";
-
-void ok(lop_status status)
-{
-    if (status != LOP_OK) fail_msg("%s: %s (%s)", lop_status_name(status), lop_error(), lop_error_place());
-}
-
-void fails(lop_status status, lop_status want, const char *words)
-{
-    if (status != want)
-        fail_msg("%s where %s was due: %s", lop_status_name(status), lop_status_name(want), lop_error());
-    if (strstr(lop_error(), words) == NULL) fail_msg("\"%s\" does not say \"%s\"", lop_error(), words);
-}
-
 void rig_open(rig *r, const char *path)
 {
     memset(r, 0, sizeof *r);
-    ok(lop_device_open(rig_backend, 0, &r->device));
-    ok(lop_queue_open(&r->device, &r->queue));
-    ok(lop_checkpoint_open(path, &r->file));
-    ok(lop_net_open(r->file, &r->net));
+    assert_ok(lop_device_open(test_backend, 0, &r->device));
+    assert_ok(lop_queue_open(&r->device, &r->queue));
+    assert_ok(lop_checkpoint_open(path, &r->file));
+    assert_ok(lop_net_open(r->file, &r->net));
 }
 
 void rig_close(rig *r)
@@ -45,17 +32,18 @@ static void run_blocks(rig *r, lop_block *block, lop_mat x, int32_t sequences, i
 {
     lop_forward *forward = NULL;
     lop_reader *reader = NULL;
-    ok(lop_forward_open(&r->net, &r->device, lop_walk_word(&r->device, &r->net), batch, tokens, &forward));
-    ok(lop_reader_open(&r->net, &r->device, NULL, 0, r->net.config->blocks, &reader));
+    assert_ok(
+        lop_forward_open(&r->net, &r->device, lop_walk_word(&r->device, &r->net), batch, tokens, &forward));
+    assert_ok(lop_reader_open(&r->net, &r->device, NULL, 0, r->net.config->blocks, &reader));
     for (int32_t b = 0; b < r->net.config->blocks; b++) {
-        ok(lop_reader_take(reader, &r->queue, block));
+        assert_ok(lop_reader_take(reader, &r->queue, block));
         for (int32_t s = 0; s < sequences; s += batch) {
             const int32_t n = sequences - s < batch ? sequences - s : batch;
             const lop_mat rows = lop_mat_rows(x, s * tokens, n * tokens);
-            ok(lop_block_forward(&r->queue, forward, block, rows, n, tokens, NULL));
+            assert_ok(lop_block_forward(&r->queue, forward, block, rows, n, tokens, NULL));
         }
     }
-    ok(lop_queue_wait(&r->queue));
+    assert_ok(lop_queue_wait(&r->queue));
     lop_reader_close(reader);
     lop_forward_close(forward);
 }
@@ -69,12 +57,12 @@ static float *run(rig *r, const int32_t *ids, int32_t sequences, int32_t tokens,
     float *out =
         malloc((size_t)rows * (size_t)(logits ? r->net.config->vocab : r->net.config->hidden) * sizeof *out);
     assert_non_null(out);
-    ok(lop_arena_open(&r->device, LOP_ON_DEVICE, 0, &arena));
-    ok(lop_block_place(arena, &r->net, lop_walk_word(&r->device, &r->net), &block));
-    ok(lop_arena_mat(arena, rows, r->net.config->hidden, LOP_F32, &x));
-    ok(lop_embed(&r->queue, &r->net, ids, rows, x));
+    assert_ok(lop_arena_open(&r->device, LOP_ON_DEVICE, 0, &arena));
+    assert_ok(lop_block_place(arena, &r->net, lop_walk_word(&r->device, &r->net), &block));
+    assert_ok(lop_arena_mat(arena, rows, r->net.config->hidden, LOP_F32, &x));
+    assert_ok(lop_embed(&r->queue, &r->net, ids, rows, x));
     run_blocks(r, &block, x, sequences, tokens, batch);
-    ok(logits ? lop_head_logits(&r->queue, &r->net, x, out) : lop_download(&r->queue, x, out));
+    assert_ok(logits ? lop_head_logits(&r->queue, &r->net, x, out) : lop_download(&r->queue, x, out));
     lop_arena_close(arena);
     return out;
 }

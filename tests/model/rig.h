@@ -3,8 +3,7 @@
 #define LOP_TESTS_MODEL_RIG_H
 
 #include "core/model/walk.h"
-
-extern const char *rig_backend; /* of this run */
+#include "tests/harness/status_checks.h"
 
 typedef struct rig {
     lop_device device;
@@ -12,12 +11,6 @@ typedef struct rig {
     lop_checkpoint *file;
     lop_net net;
 } rig;
-
-/* Fails the running test with the library's sentence. */
-void ok(lop_status status);
-
-/* Fails the running test unless the status is `want` and the library's sentence holds `words`. */
-void fails(lop_status status, lop_status want, const char *words);
 
 void rig_open(rig *r, const char *path);
 void rig_close(rig *r);

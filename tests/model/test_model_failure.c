@@ -112,12 +112,12 @@ static void measured(void **state)
     lop_forward *f = NULL;
     rig_open(&r, m.folder);
     const size_t before = lop_buf_used(LOP_ON_DEVICE).now;
-    ok(lop_forward_open(&r.net, &r.device, LOP_F32, 3, 300, &f));
+    assert_ok(lop_forward_open(&r.net, &r.device, LOP_F32, 3, 300, &f));
     const size_t held = lop_buf_used(LOP_ON_DEVICE).now - before,
                  told = lop_forward_bytes(&r.net, LOP_F32, 3, 300);
     if (held < told || held > told + 65536) fail_msg("%zu bytes held, %zu told", held, told);
     lop_forward_close(f);
-    fails(lop_forward_open(&r.net, &r.device, LOP_F32, 70000, 70000, &f), LOP_E_ARGUMENT, "70000");
+    assert_failed(lop_forward_open(&r.net, &r.device, LOP_F32, 70000, 70000, &f), LOP_E_ARGUMENT, "70000");
     rig_close(&r);
     made_model_close(&m);
 }
@@ -131,13 +131,13 @@ static void perplexity_refused(void **state)
     lop_perplexity out;
     rig_open(&r, m.folder);
     lop_perplexity_args args = {.ids = ids, .windows = 4, .seqlen = 1, .forward_batch = 1};
-    fails(lop_perplexity_measure(&r.device, &r.net, &args, NULL, &out), LOP_E_ARGUMENT, "two tokens");
+    assert_failed(lop_perplexity_measure(&r.device, &r.net, &args, NULL, &out), LOP_E_ARGUMENT, "two tokens");
     args = (lop_perplexity_args){.ids = ids, .windows = 1, .seqlen = 4, .forward_batch = 1};
-    fails(lop_perplexity_measure(&r.device, &r.net, &args, NULL, &out), LOP_E_FORMAT, "300");
+    assert_failed(lop_perplexity_measure(&r.device, &r.net, &args, NULL, &out), LOP_E_FORMAT, "300");
     lop_log log = {.stop = true};
     const int32_t good[4] = {1, 2, 3, 4};
     args.ids = good;
-    fails(lop_perplexity_measure(&r.device, &r.net, &args, &log, &out), LOP_E_STOPPED, "");
+    assert_failed(lop_perplexity_measure(&r.device, &r.net, &args, &log, &out), LOP_E_STOPPED, "");
     rig_close(&r);
     made_model_close(&m);
 }
@@ -152,13 +152,13 @@ static void overflow(void **state)
     lop_mat x;
     float values[64] = {0};
     rig_open(&r, m.folder);
-    ok(lop_arena_open(&r.device, LOP_ON_DEVICE, 0, &arena));
-    ok(lop_arena_mat(arena, 1, 64, LOP_F32, &x));
-    ok(lop_upload(&r.queue, values, x));
-    ok(lop_walk_check(&r.queue, x, 3));
+    assert_ok(lop_arena_open(&r.device, LOP_ON_DEVICE, 0, &arena));
+    assert_ok(lop_arena_mat(arena, 1, 64, LOP_F32, &x));
+    assert_ok(lop_upload(&r.queue, values, x));
+    assert_ok(lop_walk_check(&r.queue, x, 3));
     values[63] = NAN;
-    ok(lop_upload(&r.queue, values, x));
-    fails(lop_walk_check(&r.queue, x, 3), LOP_E_NUMERIC, "block 3");
+    assert_ok(lop_upload(&r.queue, values, x));
+    assert_failed(lop_walk_check(&r.queue, x, 3), LOP_E_NUMERIC, "block 3");
     lop_arena_close(arena);
     rig_close(&r);
     made_model_close(&m);

@@ -18,7 +18,7 @@ static void refused(made_shape shape, lop_status want, const char *words)
     lop_net net;
     lop_status status = lop_checkpoint_open(m.folder, &file);
     if (status == LOP_OK) status = lop_net_open(file, &net);
-    fails(status, want, words);
+    assert_failed(status, want, words);
     lop_checkpoint_close(file);
     made_model_close(&m);
 }

@@ -43,7 +43,7 @@ static void check_lengths(made_shape shape, const int32_t *lengths, int count)
     ref_loaded reference;
     made_model_ids(&m, ids, 1024);
     rig_open(&r, m.folder);
-    ok(ref_load(m.folder, &reference));
+    assert_ok(ref_load(m.folder, &reference));
     for (int i = 0; i < count; i++) {
         const int64_t size = (int64_t)lengths[i] * m.shape.vocab;
         double *want = ref_doubles(size);
@@ -142,7 +142,7 @@ static void same_bits_at(const made_model *m, int32_t tokens)
     }
     static const int threads[] = {1, 2, 3, 8};
     for (int i = 0; i < 4; i++) {
-        ok(lop_device_threads(&r.device, threads[i]));
+        assert_ok(lop_device_threads(&r.device, threads[i]));
         float *other = rig_stream(&r, ids, 4, tokens, 2);
         if (memcmp(first, other, bytes) != 0) fail_msg("%d threads give other bits", threads[i]);
         free(other);
@@ -199,17 +199,17 @@ static void watched(void **state)
     made_model_ids(&m, ids, 60);
     rig_open(&r, m.folder);
     const lop_type word = lop_walk_word(&r.device, &r.net);
-    ok(lop_arena_open(&r.device, LOP_ON_DEVICE, 0, &arena));
-    ok(lop_block_place(arena, &r.net, word, &block));
-    ok(lop_arena_mat(arena, 60, 64, LOP_F32, &x));
-    ok(lop_forward_open(&r.net, &r.device, word, 2, 30, &forward));
-    ok(lop_reader_open(&r.net, &r.device, NULL, 1, 2, &reader));
-    ok(lop_reader_take(reader, &r.queue, &block));
+    assert_ok(lop_arena_open(&r.device, LOP_ON_DEVICE, 0, &arena));
+    assert_ok(lop_block_place(arena, &r.net, word, &block));
+    assert_ok(lop_arena_mat(arena, 60, 64, LOP_F32, &x));
+    assert_ok(lop_forward_open(&r.net, &r.device, word, 2, 30, &forward));
+    assert_ok(lop_reader_open(&r.net, &r.device, NULL, 1, 2, &reader));
+    assert_ok(lop_reader_take(reader, &r.queue, &block));
     assert_int_equal(block.index, 1);
     assert_string_equal(block.linears[6].name, "model.layers.1.mlp.down_proj.weight");
-    ok(lop_embed(&r.queue, &r.net, ids, 60, x));
+    assert_ok(lop_embed(&r.queue, &r.net, ids, 60, x));
     const lop_watch watch = {.fn = see, .user = &s, .last_needed = false};
-    ok(lop_block_forward(&r.queue, forward, &block, x, 2, 30, &watch));
+    assert_ok(lop_block_forward(&r.queue, forward, &block, x, 2, 30, &watch));
     assert_int_equal(s.count, LOP_INPUT_COUNT);
     static const int32_t cols[] = {64, 64, 64, 104};
     for (int i = 0; i < s.count; i++) {
@@ -218,9 +218,11 @@ static void watched(void **state)
         assert_int_equal(s.cols[i], cols[i]);
     }
     const lop_watch refusing = {.fn = refuse, .last_needed = true};
-    fails(lop_block_forward(&r.queue, forward, &block, x, 2, 30, &refusing), LOP_E_NUMERIC, "in block 1");
-    fails(lop_block_forward(&r.queue, forward, &block, x, 1, 60, NULL), LOP_E_ARGUMENT, "30 positions");
-    ok(lop_block_forward(&r.queue, forward, &block, x, 2, 30, NULL));
+    assert_failed(lop_block_forward(&r.queue, forward, &block, x, 2, 30, &refusing), LOP_E_NUMERIC,
+                  "in block 1");
+    assert_failed(lop_block_forward(&r.queue, forward, &block, x, 1, 60, NULL), LOP_E_ARGUMENT,
+                  "30 positions");
+    assert_ok(lop_block_forward(&r.queue, forward, &block, x, 2, 30, NULL));
     lop_reader_close(reader);
     lop_forward_close(forward);
     lop_arena_close(arena);
@@ -240,7 +242,7 @@ static void recompute(rig *r, lop_ids *ids, int32_t count)
         int32_t best = 0;
         for (int32_t v = 1; v < vocab; v++)
             if (last[v] > last[best]) best = v;
-        ok(lop_ids_add(ids, &best, 1));
+        assert_ok(lop_ids_add(ids, &best, 1));
         free(logits);
         if (best == r->net.config->eos) break;
     }
@@ -254,9 +256,9 @@ static void generate_at(made_shape shape, int32_t prompt, int32_t count)
     rig r;
     rig_open(&r, m.folder);
     made_model_ids(&m, start, prompt);
-    ok(lop_ids_add(&cached, start, prompt));
-    ok(lop_ids_add(&whole, start, prompt));
-    ok(lop_generate_greedy(&r.device, &r.net, count, NULL, &cached));
+    assert_ok(lop_ids_add(&cached, start, prompt));
+    assert_ok(lop_ids_add(&whole, start, prompt));
+    assert_ok(lop_generate_greedy(&r.device, &r.net, count, NULL, &cached));
     recompute(&r, &whole, count);
     assert_int_equal(cached.count, whole.count);
     assert_memory_equal(cached.at, whole.at, (size_t)whole.count * sizeof *whole.at);
@@ -282,11 +284,11 @@ static void generation_refused(void **state)
     const int32_t id = 3, outside = 300;
     rig r;
     rig_open(&r, m.folder);
-    fails(lop_generate_greedy(&r.device, &r.net, 4, NULL, &ids), LOP_E_ARGUMENT, "empty");
-    ok(lop_ids_add(&ids, &id, 1));
-    fails(lop_generate_greedy(&r.device, &r.net, 16, NULL, &ids), LOP_E_ARGUMENT, "16 positions");
-    ok(lop_ids_add(&ids, &outside, 1));
-    fails(lop_generate_greedy(&r.device, &r.net, 4, NULL, &ids), LOP_E_FORMAT, "300");
+    assert_failed(lop_generate_greedy(&r.device, &r.net, 4, NULL, &ids), LOP_E_ARGUMENT, "empty");
+    assert_ok(lop_ids_add(&ids, &id, 1));
+    assert_failed(lop_generate_greedy(&r.device, &r.net, 16, NULL, &ids), LOP_E_ARGUMENT, "16 positions");
+    assert_ok(lop_ids_add(&ids, &outside, 1));
+    assert_failed(lop_generate_greedy(&r.device, &r.net, 4, NULL, &ids), LOP_E_FORMAT, "300");
     lop_ids_close(&ids);
     rig_close(&r);
     made_model_close(&m);

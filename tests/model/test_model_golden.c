@@ -25,7 +25,7 @@ static int32_t *eval_ids(void)
 {
     int32_t *ids = NULL;
     int64_t count = 0;
-    ok(ref_load_ids(shared_path("golden/eval_400x256.i32"), VOCAB, &ids, &count));
+    assert_ok(ref_load_ids(shared_path("golden/eval_400x256.i32"), VOCAB, &ids, &count));
     assert_int_equal(count, WINDOWS * T);
     return ids;
 }
@@ -69,7 +69,7 @@ static void dense_perplexity(void **state)
         const lop_perplexity_args args = {
             .ids = ids, .windows = WINDOWS, .seqlen = T, .forward_batch = batches[i]};
         lop_perplexity p;
-        ok(lop_perplexity_measure(&r.device, &r.net, &args, NULL, &p));
+        assert_ok(lop_perplexity_measure(&r.device, &r.net, &args, NULL, &p));
         print_message("perplexity %.9f, %d sequences a call\n", p.perplexity, batches[i]);
         assert_int_equal(p.tokens, WINDOWS * (T - 1));
         assert_true(fabs(p.perplexity / GOLDEN_PERPLEXITY - 1.0) < 2e-4);
@@ -100,10 +100,10 @@ static void smollm2_speaks(void **state)
     lop_ids ids = {0};
     lop_string text = {0};
     rig_open(&r, path);
-    ok(lop_checkpoint_tokenizer(r.file, &tokenizer));
-    ok(lop_tokenizer_encode(tokenizer, (lop_text){prompt, strlen(prompt)}, true, &ids));
-    ok(lop_generate_greedy(&r.device, &r.net, 24, NULL, &ids));
-    ok(lop_tokenizer_decode(tokenizer, ids.at, ids.count, &text));
+    assert_ok(lop_checkpoint_tokenizer(r.file, &tokenizer));
+    assert_ok(lop_tokenizer_encode(tokenizer, (lop_text){prompt, strlen(prompt)}, true, &ids));
+    assert_ok(lop_generate_greedy(&r.device, &r.net, 24, NULL, &ids));
+    assert_ok(lop_tokenizer_decode(tokenizer, ids.at, ids.count, &text));
     print_message("%s\n", text.at);
     assert_non_null(strstr(text.at, "Paris"));
     lop_string_close(&text);

@@ -27,8 +27,8 @@ static void reading_open(reading *t, made_shape shape)
     memset(t, 0, sizeof *t);
     t->model = made_model_open(shape);
     rig_open(&t->rig, t->model.folder);
-    ok(lop_arena_open(&t->rig.device, LOP_ON_DEVICE, 0, &t->arena));
-    ok(lop_block_place(t->arena, &t->rig.net, LOP_F32, &t->block));
+    assert_ok(lop_arena_open(&t->rig.device, LOP_ON_DEVICE, 0, &t->arena));
+    assert_ok(lop_block_place(t->arena, &t->rig.net, LOP_F32, &t->block));
 }
 
 static void reading_close(reading *t)
@@ -48,7 +48,7 @@ static lop_status take(reading *t)
 static float first_of(reading *t, lop_mat m)
 {
     float value = 0.0f;
-    ok(lop_download(&t->rig.queue, lop_mat_cols(lop_mat_rows(m, 0, 1), 0, 1), &value));
+    assert_ok(lop_download(&t->rig.queue, lop_mat_cols(lop_mat_rows(m, 0, 1), 0, 1), &value));
     return value;
 }
 
@@ -59,9 +59,9 @@ static void blocks_in_order(void **state)
     reading t;
     static float file[64 * 104], device[64 * 104];
     reading_open(&t, (made_shape){.blocks = 5, .dtype = LOP_DTYPE_F16, .bias = true, .ffn = 104});
-    ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 0, 5, &t.reader));
+    assert_ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 0, 5, &t.reader));
     for (int b = 0; b < 5; b++) {
-        ok(take(&t));
+        assert_ok(take(&t));
         assert_int_equal(t.block.index, b);
         assert_int_equal(t.block.count, LOP_LINEAR_COUNT);
         for (int i = 0; i < t.block.count; i++) {
@@ -69,11 +69,11 @@ static void blocks_in_order(void **state)
             const lop_linear_file *l = &t.rig.net.blocks[b].linear[v->id];
             const size_t bytes = (size_t)l->out * (size_t)l->in * sizeof(float);
             assert_string_equal(v->name, l->weight->name);
-            ok(lop_checkpoint_read(t.rig.file, l->weight, 0, l->out, LOP_DTYPE_F32, file));
-            ok(lop_download(&t.rig.queue, v->w, device));
+            assert_ok(lop_checkpoint_read(t.rig.file, l->weight, 0, l->out, LOP_DTYPE_F32, file));
+            assert_ok(lop_download(&t.rig.queue, v->w, device));
             assert_memory_equal(file, device, bytes);
-            ok(lop_checkpoint_read(t.rig.file, l->bias, 0, l->out, LOP_DTYPE_F32, file));
-            ok(lop_download(&t.rig.queue, v->bias, device));
+            assert_ok(lop_checkpoint_read(t.rig.file, l->bias, 0, l->out, LOP_DTYPE_F32, file));
+            assert_ok(lop_download(&t.rig.queue, v->bias, device));
             assert_memory_equal(file, device, (size_t)l->out * sizeof(float));
         }
     }
@@ -98,10 +98,10 @@ static void source(void **state)
     char name[] = "model.layers.1.self_attn.k_proj.weight";
     const lop_source from = {.fn = override, .user = name};
     reading_open(&t, (made_shape){0});
-    ok(lop_reader_open(&t.rig.net, &t.rig.device, &from, 0, 2, &t.reader));
-    ok(take(&t));
+    assert_ok(lop_reader_open(&t.rig.net, &t.rig.device, &from, 0, 2, &t.reader));
+    assert_ok(take(&t));
     assert_true(first_of(&t, t.block.linears[LOP_LINEAR_K].w) < 42.0f);
-    ok(take(&t));
+    assert_ok(take(&t));
     assert_true(first_of(&t, t.block.linears[LOP_LINEAR_K].w) == 42.0f);
     assert_true(first_of(&t, t.block.linears[LOP_LINEAR_V].w) < 42.0f);
     reading_close(&t);
@@ -120,9 +120,9 @@ static void source_fails(void **state)
     reading t;
     const lop_source from = {.fn = broken};
     reading_open(&t, (made_shape){0});
-    ok(lop_reader_open(&t.rig.net, &t.rig.device, &from, 0, 2, &t.reader));
-    fails(take(&t), LOP_E_FILE, "the source has gone");
-    fails(take(&t), LOP_E_FILE, "the source has gone");
+    assert_ok(lop_reader_open(&t.rig.net, &t.rig.device, &from, 0, 2, &t.reader));
+    assert_failed(take(&t), LOP_E_FILE, "the source has gone");
+    assert_failed(take(&t), LOP_E_FILE, "the source has gone");
     reading_close(&t);
 }
 
@@ -144,11 +144,11 @@ static void bad_weight(made_shape shape, const char *name, int64_t element, cons
     reading t;
     reading_open(&t, shape);
     patch(&t, name, element, value, bytes);
-    ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 0, 2, &t.reader));
-    ok(take(&t));
+    assert_ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 0, 2, &t.reader));
+    assert_ok(take(&t));
     const lop_status status = take(&t);
-    fails(status, LOP_E_FORMAT, name);
-    fails(status, LOP_E_FORMAT, words);
+    assert_failed(status, LOP_E_FORMAT, name);
+    assert_failed(status, LOP_E_FORMAT, words);
     reading_close(&t);
 }
 
@@ -177,15 +177,15 @@ static void bad_ends(void **state)
     lop_mat x;
     float nll[2];
     reading_open(&t, (made_shape){0});
-    ok(lop_arena_mat(t.arena, 2, 64, LOP_F32, &x));
-    ok(lop_embed(&t.rig.queue, &t.rig.net, ids, 2, x));
+    assert_ok(lop_arena_mat(t.arena, 2, 64, LOP_F32, &x));
+    assert_ok(lop_embed(&t.rig.queue, &t.rig.net, ids, 2, x));
     patch(&t, "lm_head.weight", 64, &nan32, 4);
-    fails(lop_head_nll(&t.rig.queue, &t.rig.net, x, ids, nll), LOP_E_FORMAT, "lm_head.weight");
+    assert_failed(lop_head_nll(&t.rig.queue, &t.rig.net, x, ids, nll), LOP_E_FORMAT, "lm_head.weight");
     patch(&t, "model.embed_tokens.weight", 4 * 64 + 2, &nan32, 4);
-    fails(lop_embed(&t.rig.queue, &t.rig.net, ids, 2, x), LOP_E_FORMAT, "row 4, column 2");
+    assert_failed(lop_embed(&t.rig.queue, &t.rig.net, ids, 2, x), LOP_E_FORMAT, "row 4, column 2");
     const int32_t outside[2] = {3, 300}, negative[2] = {-1, 3};
-    fails(lop_embed(&t.rig.queue, &t.rig.net, outside, 2, x), LOP_E_FORMAT, "300");
-    fails(lop_embed(&t.rig.queue, &t.rig.net, negative, 2, x), LOP_E_FORMAT, "-1");
+    assert_failed(lop_embed(&t.rig.queue, &t.rig.net, outside, 2, x), LOP_E_FORMAT, "300");
+    assert_failed(lop_embed(&t.rig.queue, &t.rig.net, negative, 2, x), LOP_E_FORMAT, "-1");
     reading_close(&t);
 }
 
@@ -197,10 +197,10 @@ static void file_shrinks(void **state)
     const lop_tensor *tensor = lop_checkpoint_find(t.rig.file, "model.layers.2.mlp.gate_proj.weight");
     assert_non_null(tensor);
     assert_int_equal(truncate(made_model_file(&t.model), (off_t)tensor->at + 100), 0);
-    ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 0, 4, &t.reader));
-    ok(take(&t));
-    ok(take(&t));
-    fails(take(&t), LOP_E_FILE, "model.layers.2.mlp.gate_proj.weight");
+    assert_ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 0, 4, &t.reader));
+    assert_ok(take(&t));
+    assert_ok(take(&t));
+    assert_failed(take(&t), LOP_E_FILE, "model.layers.2.mlp.gate_proj.weight");
     reading_close(&t);
 }
 
@@ -210,8 +210,8 @@ static void closed_early(void **state)
     for (int taken = 0; taken < 4; taken++) {
         reading t;
         reading_open(&t, (made_shape){.blocks = 6});
-        ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 1, 6, &t.reader));
-        for (int i = 0; i < taken; i++) ok(take(&t));
+        assert_ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 1, 6, &t.reader));
+        for (int i = 0; i < taken; i++) assert_ok(take(&t));
         reading_close(&t);
     }
 }
@@ -222,12 +222,13 @@ static void bounded(void **state)
     reading t;
     reading_open(&t, (made_shape){.blocks = 6, .hidden = 256, .ffn = 512});
     const size_t before = lop_buf_used(LOP_ON_HOST).now;
-    ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 0, 6, &t.reader));
+    assert_ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 0, 6, &t.reader));
     const size_t held = lop_buf_used(LOP_ON_HOST).now - before;
     assert_int_equal(held, lop_reader_bytes(&t.rig.net));
     assert_true(held < t.rig.net.prunable / 6 * 2 * sizeof(float) + 65536);
     lop_reader *beyond = NULL;
-    fails(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 3, 7, &beyond), LOP_E_ARGUMENT, "the model has 6");
+    assert_failed(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 3, 7, &beyond), LOP_E_ARGUMENT,
+                  "the model has 6");
     assert_null(beyond);
     reading_close(&t);
 }

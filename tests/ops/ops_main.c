@@ -1,6 +1,7 @@
 /* ops_main.c - runs every case of the table on the backend that argv[1] or LOP_TEST_BACKEND names: what it
  * gives, what it refuses; then large products, ranges, and whether every kernel was reached. */
 #include "tests/harness/harness.h"
+#include "tests/harness/test_groups.h"
 #include "tests/ops/ops_checks.h"
 
 #include <setjmp.h>
@@ -63,7 +64,12 @@ int main(int argc, char **argv)
                                       &cases_reduce,  &cases_select,      &cases_methods};
     const char *backend = harness_backend(argc, argv);
     int count = 0;
-    if (harness_open(&h, backend) != LOP_OK) return harness_missing(backend);
+    const int missing = backend_missing(backend);
+    if (missing) return missing;
+    if (harness_open(&h, backend) != LOP_OK) {
+        printf("failed: %s\n", lop_error());
+        return 1;
+    }
     printf("%s: %s\n", backend, h.device.name);
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         count = list_add(&h, lists[i], jobs, tests, count);

@@ -1,42 +1,17 @@
 /* prune_main.c - runs the groups of groups.h on the backend that the first argument names (default cpu); a second
- * argument picks the groups whose names contain it. A backend that is not there is a skip, 77, unless LOP_REQUIRE names
- * it. */
-#include "tests/harness/shared_data.h"
+ * argument picks the groups whose names contain it, a third the tests by a pattern with *. A backend that is not there is a
+ * skip, 77, unless LOP_REQUIRE names it. */
 #include "tests/prune/groups.h"
 #include "tests/prune/prune_rig.h"
 
-#include <stdio.h>
 #include <string.h>
-
-static int backend_missing(const char *name)
-{
-    lop_device device;
-    if (lop_device_open(name, 0, &device) == LOP_OK) {
-        lop_device_close(&device);
-        return 0;
-    }
-    fprintf(stderr, "skipped: %s\n", lop_error());
-    return require_names(name) ? 1 : 77;
-}
 
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        int (*run)(void);
-    } groups[] = {
-#define LOP_PRUNE_ENTRY(name) {#name, name},
-        LOP_PRUNE_GROUPS(LOP_PRUNE_ENTRY)
-#undef LOP_PRUNE_ENTRY
-    };
+    static const test_group groups[] = {TEST_GROUPS(TEST_GROUP_ENTRY)};
     if (argc > 5 && strcmp(argv[1], "--prune") == 0) return prune_spawned(argc, argv);
     prune_backend = argc > 1 ? argv[1] : "cpu";
-    int failed = backend_missing(prune_backend);
-    if (failed) return failed;
-    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
-        if (argc > 2 && strstr(groups[i].name, argv[2]) == NULL) continue;
-        printf("%s\n", groups[i].name);
-        failed += groups[i].run();
-    }
-    return failed != 0;
+    const int missing = backend_missing(prune_backend);
+    if (missing) return missing;
+    return groups_run(groups, (int)(sizeof groups / sizeof groups[0]), argc > 2 ? argv[2] : NULL) != 0;
 }

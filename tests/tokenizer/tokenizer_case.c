@@ -10,22 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-void case_ok(lop_status status, const char *file, int line)
-{
-    if (status != LOP_OK) print_error("%s: %s\n", lop_status_name(status), lop_error());
-    _assert_true(status == LOP_OK, "status == LOP_OK", file, line);
-}
-
-void case_failed(lop_status status, lop_status expected, const char *part, const char *file, int line)
-{
-    const bool told = strstr(lop_error(), part) != NULL;
-    if (status != expected || !told)
-        print_error("%s: %s; expected %s with \"%s\"\n", lop_status_name(status), lop_error(),
-                    lop_status_name(expected), part);
-    _assert_true(status == expected, "status == expected", file, line);
-    _assert_true(told, "the sentence says it", file, line);
-}
-
 lop_string case_json(const char *text)
 {
     lop_string out = {0};

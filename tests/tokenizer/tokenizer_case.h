@@ -1,5 +1,5 @@
-/* tokenizer_case.h - what the tests of tokenizers share: cmocka, small tokenizers from JSON written in a test, and
- * assertions that show the library's sentence. In JSON written in a test a backtick stands for a quote. */
+/* tokenizer_case.h - what the tests of tokenizers share: cmocka, and small tokenizers from JSON written in a test.
+ * In JSON written in a test a backtick stands for a quote. */
 #ifndef LOP_TESTS_TOKENIZER_TOKENIZER_CASE_H
 #define LOP_TESTS_TOKENIZER_TOKENIZER_CASE_H
 
@@ -12,16 +12,9 @@
 
 #include "core/base/text.h"
 #include "core/io/tokenizer.h"
+#include "tests/harness/status_checks.h"
 
 #include <stdbool.h>
-
-#define assert_ok(call)                   case_ok((call), __FILE__, __LINE__)
-#define assert_failed(call, status, part) case_failed((call), (status), (part), __FILE__, __LINE__)
-
-void case_ok(lop_status status, const char *file, int line);
-
-/* The status, and a sentence that contains `part`. */
-void case_failed(lop_status status, lop_status expected, const char *part, const char *file, int line);
 
 /* The text with quotes for backticks; the caller closes it. */
 lop_string case_json(const char *text);

@@ -1,9 +1,11 @@
 /* tokenizer_groups.h - every group of tests of tokenizers: one file, one function that runs its group and returns how
- * many tests failed. A new file adds a line to LOP_TOKENIZER_GROUPS. */
+ * many tests failed. A new file adds a line to TEST_GROUPS. */
 #ifndef LOP_TESTS_TOKENIZER_TOKENIZER_GROUPS_H
 #define LOP_TESTS_TOKENIZER_TOKENIZER_GROUPS_H
 
-#define LOP_TOKENIZER_GROUPS(X)                                                                              \
+#include "tests/harness/test_groups.h"
+
+#define TEST_GROUPS(X)                                                                                       \
     X(test_json)                                                                                             \
     X(test_pattern)                                                                                          \
     X(test_bpe)                                                                                              \
@@ -15,8 +17,6 @@
     X(test_tokenizer_reference)                                                                              \
     X(test_tokenizer_memory)
 
-#define LOP_TOKENIZER_DECLARE(name) int name(void);
-LOP_TOKENIZER_GROUPS(LOP_TOKENIZER_DECLARE)
-#undef LOP_TOKENIZER_DECLARE
+TEST_GROUPS(TEST_GROUP_DECLARE)
 
 #endif

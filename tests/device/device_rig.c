@@ -1,4 +1,4 @@
-/* device_main.c - runs the groups of the device room. */
+/* device_rig.c - a device, a queue and matrices on it. */
 #include "tests/device/device_groups.h"
 
 #include <stdlib.h>
@@ -50,15 +50,4 @@ bool mats_equal(lop_mat a, lop_mat b)
                    size * (size_t)a.cols) != 0)
             return false;
     return true;
-}
-
-int main(void)
-{
-    int failures = 0;
-    failures += run_matrix();
-    failures += run_arena();
-    failures += run_device();
-    failures += run_threads();
-    failures += run_dialect();
-    return failures == 0 ? 0 : 1;
 }

@@ -1,0 +1,20 @@
+/* test_backend.c - the backend of this run, and what a program returns without it. */
+#include "core/device/device.h"
+#include "tests/harness/shared_data.h"
+#include "tests/harness/test_groups.h"
+
+#include <stdio.h>
+
+const char *test_backend = "cpu";
+
+int backend_missing(const char *backend)
+{
+    lop_device device;
+    if (lop_device_open(backend, 0, &device) == LOP_OK) {
+        lop_device_close(&device);
+        return 0;
+    }
+    const bool required = require_names(backend);
+    printf("%s: backend %s is not there: %s\n", required ? "failed" : "skipped", backend, lop_error());
+    return required ? 1 : 77;
+}
