@@ -61,6 +61,7 @@ lop_status lop_convert_folder(const lop_convert_plan *plan, lop_convert_result *
     LOP_TRY_DONE(copy_all(o, plan, out));
     LOP_TRY_DONE(lop_output_publish(o));
 done:
+    if (status != LOP_OK) lop_output_discard(o);
     lop_output_close(o);
     lop_string_close(&fingerprint);
     return status;

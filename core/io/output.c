@@ -132,13 +132,22 @@ static lop_status open_parts(lop_output *o, const lop_output_plan *plan)
 }
 
 /* A run that could not begin leaves nothing: not its files, not the folder that it made. What it fails with stays. */
-static void undo(lop_output *o, bool made_folder)
+static void undo(lop_output *o)
 {
     lop_error_record record;
     lop_error_save(&record);
     const bool ours = o->lock >= 0 && !o->resumed && o->journal.path && !o->journal.begin;
     const lop_status cleared = ours ? lop_output_clear(o, true) : LOP_OK;
-    if (cleared == LOP_OK && made_folder && o->folder) (void)rmdir(o->folder);
+    if (cleared == LOP_OK && o->made && o->folder) (void)rmdir(o->folder);
+    lop_error_restore(&record);
+}
+
+void lop_output_discard(lop_output *o)
+{
+    if (o == NULL || o->published || o->journal.publish) return;
+    lop_error_record record;
+    lop_error_save(&record);
+    if (lop_output_clear(o, true) == LOP_OK && o->made) (void)rmdir(o->folder);
     lop_error_restore(&record);
 }
 
@@ -149,13 +158,13 @@ lop_status lop_output_open(const lop_output_plan *plan, lop_output **out)
     LOP_TRY(LOP_NEW(&o, 1));
     *o = (lop_output){
         .source = plan->source, .lock = -1, .dtype_given = plan->dtype_given, .dtype = plan->dtype};
-    const bool made_folder = !lop_path_is_folder(plan->folder);
+    o->made = !lop_path_is_folder(plan->folder);
     const lop_status status = open_parts(o, plan);
     if (status == LOP_OK) {
         *out = o;
         return LOP_OK;
     }
-    undo(o, made_folder);
+    undo(o);
     lop_output_close(o);
     return status;
 }

@@ -25,8 +25,7 @@ typedef struct lop_output_plan {
         *fingerprint; /* one JSON object that says what this run is: options, hashes; resume must match it */
     bool force;       /* a folder that is not empty may be overwritten: at publication, file by file */
     bool resume;
-    bool
-        finished; /* with resume: the folder holds what this very run would publish, as its caller has made sure */
+    bool finished;        /* with resume: the folder holds what this run would publish */
     uint64_t shard_bytes; /* for sources without shards of their own; 0: 5 GB */
 } lop_output_plan;
 
@@ -35,12 +34,17 @@ typedef struct lop_output_plan {
 LOP_CHECKED lop_status lop_output_open(const lop_output_plan *plan, lop_output **out);
 void lop_output_close(lop_output *o); /* without publishing: `.lop` stays */
 
+/* Throws away what was written, for a run that cannot go on or has nothing worth it: `.lop` goes, and the folder if this
+ * run made it. Not after publication has begun. The thread's failure stays; NULL is allowed. Close follows. */
+void lop_output_discard(lop_output *o);
+
 /* Units of work (blocks) that the journal says are done, from a resumed run; their JSON lines, in order. */
 int32_t lop_output_done(const lop_output *o);
 const char *lop_output_done_line(const lop_output *o, int32_t index);
 
 /* True when everything is under its final name: after lop_output_publish, and after opening a run that was stopped while
- * it published, which is finished then, or after it had. Only reading is left to do; commit, add_file and publish do nothing more. */
+ * it published, which is finished then, or after it had. Only reading is left to do; commit, add_file and publish do
+ * nothing more. */
 bool lop_output_published(const lop_output *o);
 
 /* The type a tensor is written in. */

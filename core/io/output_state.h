@@ -17,6 +17,7 @@ struct lop_output {
     int lock;            /* handle of DIR/.lop/lock; -1: not held */
     bool dtype_given;
     lop_dtype dtype;
+    bool made;      /* DIR was not there before */
     bool resumed;   /* the journal held a run */
     bool published; /* everything is under its final name */
     lop_shards shards;

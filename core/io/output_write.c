@@ -54,20 +54,49 @@ lop_status lop_output_read(const lop_output *o, const char *name, lop_dtype as, 
 
 /* ---- what nobody wrote */
 
-/* A value that f16 cannot hold would become infinite without a word. */
-static lop_status check_range(const lop_tensor *t, const uint16_t *halves, uint64_t count, uint64_t first)
+/* The bits of the exponent, all of them set in what is NaN or infinite; 0 for types without. */
+static uint32_t exponent_bits(lop_dtype dtype)
 {
-    uint16_t worst = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        const uint16_t size = halves[i] & 0x7fff;
-        worst = size > worst ? size : worst;
+    switch (dtype) {
+    case LOP_DTYPE_F16:
+        return 0x7c00;
+    case LOP_DTYPE_BF16:
+        return 0x7f80;
+    case LOP_DTYPE_F32:
+        return 0x7f800000;
+    default:
+        return 0;
     }
-    if (worst < 0x7c00) return LOP_OK;
+}
+
+static uint32_t value_bits(lop_dtype dtype, const void *values, uint64_t at)
+{
+    return dtype == LOP_DTYPE_F32 ? ((const uint32_t *)values)[at] : ((const uint16_t *)values)[at];
+}
+
+static bool all_finite(const void *values, lop_dtype dtype, uint64_t count, uint32_t bits)
+{
+    uint32_t wrong = 0;
+    if (dtype == LOP_DTYPE_F32)
+        for (uint64_t i = 0; i < count; i++) wrong |= (((const uint32_t *)values)[i] & bits) == bits;
+    else
+        for (uint64_t i = 0; i < count; i++) wrong |= (((const uint16_t *)values)[i] & bits) == bits;
+    return wrong == 0;
+}
+
+/* A weight that is no number is no weight, and one that the written type cannot hold would become infinite without a
+ * word. */
+static lop_status check_values(const lop_tensor *t, const void *values, lop_dtype dtype, uint64_t bytes,
+                               uint64_t first)
+{
+    const uint32_t bits = exponent_bits(dtype);
+    const uint64_t count = bytes / lop_dtype_group_bytes(dtype);
+    if (bits == 0 || all_finite(values, dtype, count, bits)) return LOP_OK;
     uint64_t at = 0;
-    while ((halves[at] & 0x7fff) < 0x7c00) at++;
-    return LOP_FAIL(LOP_E_FORMAT,
-                    "%s: element %llu is no number or beyond what F16 holds; write BF16 or F32 (--dtype)",
-                    t->name, (unsigned long long)(first + at));
+    while ((value_bits(dtype, values, at) & bits) != bits) at++;
+    return LOP_FAIL(LOP_E_FORMAT, "%s: element %llu is NaN, infinite or beyond what %s holds%s", t->name,
+                    (unsigned long long)(first + at), lop_dtype_name(dtype),
+                    dtype == t->dtype ? "; the model is damaged" : "; write another type (--dtype)");
 }
 
 static lop_status copy_stored(lop_output *o, const lop_tensor *t, const lop_shard_tensor *w, void *piece)
@@ -75,6 +104,7 @@ static lop_status copy_stored(lop_output *o, const lop_tensor *t, const lop_shar
     for (uint64_t at = 0; at < t->bytes; at += PIECE_BYTES) {
         const uint64_t n = t->bytes - at < PIECE_BYTES ? t->bytes - at : PIECE_BYTES;
         LOP_TRY(lop_checkpoint_read_stored(o->source, t, at, (size_t)n, piece));
+        LOP_TRY(check_values(t, piece, w->dtype, n, at / lop_dtype_group_bytes(w->dtype)));
         LOP_TRY(lop_file_write_at(&o->files[w->file], w->at + at, piece, (size_t)n));
     }
     return LOP_OK;
@@ -93,8 +123,7 @@ static lop_status copy_converted(lop_output *o, const lop_tensor *t, const lop_s
         const int64_t n = rows - first < step ? rows - first : step;
         const uint64_t bytes = (uint64_t)n * row;
         LOP_TRY(lop_checkpoint_read(o->source, t, first, n, w->dtype, piece));
-        if (w->dtype == LOP_DTYPE_F16 && t->dtype != LOP_DTYPE_F16)
-            LOP_TRY(check_range(t, piece, bytes / word, (uint64_t)first * row / word));
+        LOP_TRY(check_values(t, piece, w->dtype, bytes, (uint64_t)first * row / word));
         LOP_TRY(lop_file_write_at(&o->files[w->file], w->at + (uint64_t)first * row, piece, (size_t)bytes));
     }
     return LOP_OK;

@@ -285,6 +285,7 @@ static lop_status apply(const lop_settings *s, lop_log *log, char **result)
     LOP_TRY_DONE(result_text(root, result));
 done:
     json_decref(root);
+    if (status != LOP_OK) lop_output_discard(output);
     lop_output_close(output);
     lop_checkpoint_close(model);
     lop_masks_close(&masks);

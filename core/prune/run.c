@@ -116,13 +116,23 @@ static lop_status run_open(lop_run *run, const lop_prune_call *call)
     LOP_TRY(output_open(run));
     if (lop_output_published(run->output)) return LOP_OK;
     LOP_TRY(lop_run_take_journal(run));
+    LOP_TRY(lop_run_copy_untouched(run));
     if (run->options.save_masks) LOP_TRY(masks_open(run));
     return lop_writer_open(run->output, run->options.save_masks ? &run->masks : NULL, lop_run_job_bytes(run),
                            &run->writer);
 }
 
+/* True if there is no use in going on later: what failed will fail again, or no block was finished. */
+static bool is_lost(const lop_run *run, lop_status status)
+{
+    const bool again = status == LOP_E_ARGUMENT || status == LOP_E_FORMAT || status == LOP_E_UNSUPPORTED ||
+                       status == LOP_E_NUMERIC;
+    return status != LOP_OK && status != LOP_E_STOPPED &&
+           (again || (run->output && lop_output_done(run->output) == 0));
+}
+
 /* The writer first: what it has under way becomes part of the journal, so that a stopped run loses little. */
-static void run_close(lop_run *run)
+static void run_close(lop_run *run, lop_status status)
 {
     lop_error_record record;
     lop_error_save(&record);
@@ -132,6 +142,7 @@ static void run_close(lop_run *run)
     if (run->queue.device != NULL) lop_queue_close(&run->queue);
     lop_run_unplace(run);
     lop_masks_close(&run->masks);
+    if (is_lost(run, status)) lop_output_discard(run->output);
     lop_output_close(run->output);
     json_decref(run->blocks);
     lop_calibration_close(&run->calibration);
@@ -155,7 +166,7 @@ lop_status lop_prune_run(const lop_prune_call *call, char **report)
     LOP_TRY_DONE(blocks_walk(run));
     LOP_TRY_DONE(lop_run_finish(run, report));
 done:
-    run_close(run);
+    run_close(run, status);
     lop_free(run);
     if (status != LOP_OK) {
         lop_free(*report);

@@ -34,7 +34,8 @@ typedef struct lop_prune_call {
 
 /* Prunes and publishes the folder `save`. *report receives the text of prune_report.json; the caller frees it with
  * lop_free. A run that stops leaves `save` as it was but for `.lop`, from which the setting resume=on goes on; the files
- * it then ends with are those of an undisturbed run (docs/architecture.md names the figures that measure time).
+ * it then ends with are those of an undisturbed run (docs/architecture.md names the figures that measure time). A run
+ * that fails where it would fail again, or before its first block is finished, leaves no `.lop` either.
  *
  *   Errors   LOP_E_ARGUMENT settings, a folder that may not be written, a resume of another run; LOP_E_UNSUPPORTED a
  *            method of another version; LOP_E_NUMERIC non-finite activations, block named; LOP_E_STOPPED; those of

@@ -87,6 +87,17 @@ static bool is_pruned(const lop_run *run, const lop_tensor *t)
     return false;
 }
 
+lop_status lop_run_copy_untouched(lop_run *run)
+{
+    for (int32_t i = 0; i < lop_checkpoint_count(run->net.file); i++) {
+        const lop_tensor *t = lop_checkpoint_at(run->net.file, i);
+        if (!lop_output_has(run->output, t) || is_pruned(run, t)) continue;
+        LOP_TRY(lop_log_check_stop(run->call->log));
+        LOP_TRY(lop_output_copy(run->output, t));
+    }
+    return LOP_OK;
+}
+
 /* Digests of what was left alone; those of pruned linears stand in their blocks. */
 static lop_status untouched_add(const lop_run *run, json_t *root)
 {
