@@ -155,6 +155,7 @@ static int run_command(cli *c)
 static int run_bare(cli *c, const char *name)
 {
     if (strcmp(name, "--version") == 0) return show_version(c);
+    if (strcmp(name, "--json") == 0) name = "";
     lop_status status = LOP_OK;
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
         status = show_help(c);
