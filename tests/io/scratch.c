@@ -30,6 +30,22 @@ void scratch_close(scratch *s)
     assert_ok(lop_folder_remove(s->path));
 }
 
+scratch here;
+
+int here_open(void **state)
+{
+    (void)state;
+    scratch_open(&here);
+    return 0;
+}
+
+int here_close(void **state)
+{
+    (void)state;
+    scratch_close(&here);
+    return 0;
+}
+
 const char *path_in(const char *folder, const char *name)
 {
     static char paths[32][1024];

@@ -15,6 +15,11 @@ typedef struct scratch {
 void scratch_open(scratch *s);
 void scratch_close(scratch *s); /* with all in it */
 
+/* A folder for the group that runs, opened and closed by cmocka as the group's setup and teardown. */
+extern scratch here;
+int here_open(void **state);
+int here_close(void **state);
+
 /* "the scratch folder/name", valid until the 32nd call after this one. */
 const char *scratch_path(const scratch *s, const char *name);
 

@@ -62,3 +62,11 @@ float *must_read(const lop_checkpoint *c, const char *name)
     assert_ok(lop_checkpoint_read(c, t, 0, t->shape[0], LOP_DTYPE_F32, values));
     return values;
 }
+
+int small_models_open(void **state)
+{
+    (void)here_open(state);
+    small_folder(scratch_path(&here, "one"), true, LOP_DTYPE_BF16, 0);
+    small_folder(scratch_path(&here, "many"), false, LOP_DTYPE_F16, 16000);
+    return 0;
+}

@@ -22,37 +22,19 @@
 
 #define TINY_LLAMA LOP_SOURCE_DIR "/tests/data/tiny-llama"
 
-static scratch place;
-
-static int open_place(void **state)
-{
-    (void)state;
-    scratch_open(&place);
-    small_folder(scratch_path(&place, "one"), true, LOP_DTYPE_BF16, 0);
-    small_folder(scratch_path(&place, "many"), false, LOP_DTYPE_F16, 16000);
-    return 0;
-}
-
-static int close_place(void **state)
-{
-    (void)state;
-    scratch_close(&place);
-    return 0;
-}
-
 /* A copy of the sharded model to be damaged. */
 static const char *copy_many(const char *name)
 {
     lop_names names;
     char from[512], to[512];
-    (void)snprintf(from, sizeof from, "%s", scratch_path(&place, "many"));
-    (void)snprintf(to, sizeof to, "%s", scratch_path(&place, name));
+    (void)snprintf(from, sizeof from, "%s", scratch_path(&here, "many"));
+    (void)snprintf(to, sizeof to, "%s", scratch_path(&here, name));
     assert_ok(lop_folder_make(to));
     assert_ok(lop_folder_list(from, &names));
     for (int i = 0; i < names.count; i++)
         assert_ok(lop_file_copy(path_in(from, names.at[i]), path_in(to, names.at[i])));
     lop_names_close(&names);
-    return scratch_path(&place, name);
+    return scratch_path(&here, name);
 }
 
 static void a_folder_is_a_table(void **state)
@@ -78,7 +60,7 @@ static void a_folder_is_a_table(void **state)
 static void names_are_found_with_and_without_model(void **state)
 {
     (void)state;
-    lop_checkpoint *c = must_open(scratch_path(&place, "one"));
+    lop_checkpoint *c = must_open(scratch_path(&here, "one"));
     const lop_tensor *t = lop_checkpoint_find(c, "model.norm.weight");
     assert_non_null(t);
     assert_ptr_equal(lop_checkpoint_find(c, "norm.weight"), t);
@@ -89,7 +71,7 @@ static void names_are_found_with_and_without_model(void **state)
 static void needs_are_checked(void **state)
 {
     (void)state;
-    lop_checkpoint *c = must_open(scratch_path(&place, "one"));
+    lop_checkpoint *c = must_open(scratch_path(&here, "one"));
     const lop_tensor *t = NULL;
     const char *q = "model.layers.0.self_attn.q_proj.weight";
     assert_ok(lop_checkpoint_need(c, q, 32, 32, &t));
@@ -106,7 +88,7 @@ static void needs_are_checked(void **state)
 static void rows_are_the_file_s_bytes(void **state)
 {
     (void)state;
-    lop_checkpoint *c = must_open(scratch_path(&place, "many"));
+    lop_checkpoint *c = must_open(scratch_path(&here, "many"));
     const lop_tensor *t = lop_checkpoint_find(c, "model.layers.1.mlp.gate_proj.weight");
     float *all = must_read(c, t->name);
     uint16_t stored[5 * 32], as[5 * 32];
@@ -126,7 +108,7 @@ static void rows_are_the_file_s_bytes(void **state)
 static void woven_rows_are_put_back(void **state)
 {
     (void)state;
-    lop_checkpoint *c = must_open(scratch_path(&place, "one"));
+    lop_checkpoint *c = must_open(scratch_path(&here, "one"));
     lop_tensor t = *lop_checkpoint_find(c, "model.layers.0.self_attn.q_proj.weight");
     float *stored = must_read(c, t.name);
     t.rope_heads = 4;
@@ -150,7 +132,7 @@ static void woven_rows_are_put_back(void **state)
 static void shards_are_one_table(void **state)
 {
     (void)state;
-    lop_checkpoint *c = must_open(scratch_path(&place, "many"));
+    lop_checkpoint *c = must_open(scratch_path(&here, "many"));
     assert_true(lop_checkpoint_files(c) > 3);
     int32_t file = 0;
     uint64_t at = 0;
@@ -208,7 +190,7 @@ static void damaged_folders_are_refused(void **state)
     fails_with(folder, LOP_E_FILE, "neither model.safetensors");
     assert_int_equal(unlink(path_in(folder, "config.json")), 0);
     fails_with(folder, LOP_E_FILE, "config.json");
-    fails_with(scratch_path(&place, "nowhere"), LOP_E_FILE, "is not there");
+    fails_with(scratch_path(&here, "nowhere"), LOP_E_FILE, "is not there");
     fails_with(TINY_LLAMA "/model.safetensors", LOP_E_FORMAT, "the folder");
 }
 
@@ -248,10 +230,10 @@ static void a_big_folder_opens_fast(void **state)
     (void)state;
     char folder[512];
     lop_string index = {0};
-    (void)snprintf(folder, sizeof folder, "%s", scratch_path(&place, "big"));
+    (void)snprintf(folder, sizeof folder, "%s", scratch_path(&here, "big"));
     assert_ok(lop_folder_make(folder));
     assert_ok(
-        lop_file_copy(path_in(scratch_path(&place, "one"), "config.json"), path_in(folder, "config.json")));
+        lop_file_copy(path_in(scratch_path(&here, "one"), "config.json"), path_in(folder, "config.json")));
     assert_ok(lop_string_print(&index, "{\"weight_map\":{"));
     for (int f = 0; f < 40; f++) {
         lop_string header = {0};
@@ -319,5 +301,5 @@ int test_io_checkpoint(void)
         cmocka_unit_test(a_big_folder_opens_fast),
         cmocka_unit_test(a_head_alone_is_found),
     };
-    return cmocka_run_group_tests_name("checkpoints", tests, open_place, close_place);
+    return cmocka_run_group_tests_name("checkpoints", tests, small_models_open, here_close);
 }

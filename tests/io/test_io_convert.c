@@ -17,22 +17,7 @@
 
 #include <cmocka.h>
 
-static scratch place;
 static gguf_image f;
-
-static int open_place(void **state)
-{
-    (void)state;
-    scratch_open(&place);
-    return 0;
-}
-
-static int close_place(void **state)
-{
-    (void)state;
-    scratch_close(&place);
-    return 0;
-}
 
 /* Bytes that make moderate numbers in every type: no exponent is large in f16 or f32. */
 static void calm(void)
@@ -45,7 +30,7 @@ static const char *write_model(const char *name, const char *architecture, lop_d
 {
     image_model(&f, architecture, type);
     calm();
-    const char *path = scratch_path(&place, name);
+    const char *path = scratch_path(&here, name);
     write_bytes(path, f.at, f.size);
     return path;
 }
@@ -108,7 +93,7 @@ static void a_folder_says_the_same(void **state)
                  {"llama", LOP_DTYPE_Q6_K, LOP_DTYPE_F16}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *from = write_model("m.gguf", cases[i].architecture, cases[i].type);
-        const char *to = scratch_path(&place, "m");
+        const char *to = scratch_path(&here, "m");
         convert(from, to, NULL);
         lop_checkpoint *a = must_open(from), *b = must_open(to);
         same_values(a, b);
@@ -130,7 +115,7 @@ static void a_type_may_be_asked_for(void **state)
 {
     (void)state;
     const lop_dtype brain = LOP_DTYPE_BF16;
-    const char *from = write_model("b.gguf", "llama", LOP_DTYPE_Q4_1), *to = scratch_path(&place, "b");
+    const char *from = write_model("b.gguf", "llama", LOP_DTYPE_Q4_1), *to = scratch_path(&here, "b");
     convert(from, to, &brain);
     lop_checkpoint *a = must_open(from), *b = must_open(to);
     same_values(a, b);
@@ -166,15 +151,15 @@ static const char *write_table(const char *name, float spoil)
     fill_table(table, 500000.0, 64);
     table[20] *= spoil;
     memcpy(f.at + f.size - (size_t)f.data, table, sizeof table);
-    write_bytes(scratch_path(&place, name), f.at, f.size);
-    return scratch_path(&place, name);
+    write_bytes(scratch_path(&here, name), f.at, f.size);
+    return scratch_path(&here, name);
 }
 
 static void a_rope_table_becomes_its_rule(void **state)
 {
     (void)state;
-    convert(write_table("table.gguf", 1.0f), scratch_path(&place, "table"), NULL);
-    lop_checkpoint *c = must_open(scratch_path(&place, "table"));
+    convert(write_table("table.gguf", 1.0f), scratch_path(&here, "table"), NULL);
+    lop_checkpoint *c = must_open(scratch_path(&here, "table"));
     const lop_rope_spec *r = &lop_checkpoint_config(c)->rope;
     assert_int_equal(r->kind, LOP_ROPE_LLAMA3);
     assert_true(fabs(r->factor - 32.0) < 1e-9 && fabs(r->theta - 500000.0) < 1e-9);
@@ -184,7 +169,7 @@ static void a_rope_table_becomes_its_rule(void **state)
 
     lop_checkpoint *odd = must_open(write_table("odd.gguf", 1.1f));
     lop_convert_result result;
-    const lop_convert_plan plan = {.source = odd, .save = scratch_path(&place, "odd")};
+    const lop_convert_plan plan = {.source = odd, .save = scratch_path(&here, "odd")};
     assert_failed(lop_convert_folder(&plan, &result), LOP_E_UNSUPPORTED, "rope_freqs.weight");
     assert_false(lop_path_is_folder(plan.save));
     lop_checkpoint_close(odd);
@@ -197,5 +182,5 @@ int test_io_convert(void)
         cmocka_unit_test(a_type_may_be_asked_for),
         cmocka_unit_test(a_rope_table_becomes_its_rule),
     };
-    return cmocka_run_group_tests_name("conversions", tests, open_place, close_place);
+    return cmocka_run_group_tests_name("conversions", tests, here_open, here_close);
 }

@@ -23,24 +23,6 @@
 #define TINY_LLAMA LOP_SOURCE_DIR "/tests/data/tiny-llama"
 #define RUN        "{\"method\":\"none\",\"options\":{\"ratio\":0.5}}"
 
-static scratch place;
-
-static int open_place(void **state)
-{
-    (void)state;
-    scratch_open(&place);
-    small_folder(scratch_path(&place, "one"), true, LOP_DTYPE_BF16, 0);
-    small_folder(scratch_path(&place, "many"), false, LOP_DTYPE_F16, 16000);
-    return 0;
-}
-
-static int close_place(void **state)
-{
-    (void)state;
-    scratch_close(&place);
-    return 0;
-}
-
 static lop_status convert(const char *from, const char *to, const lop_dtype *dtype, bool force)
 {
     lop_checkpoint *c = must_open(from);
@@ -65,12 +47,12 @@ static void an_unpruned_copy_is_byte_equal(void **state)
     (void)state;
     static const char *const sources[] = {"one", "many"};
     for (int i = 0; i < 2; i++) {
-        const char *from = scratch_path(&place, sources[i]), *to = scratch_path(&place, "copy");
+        const char *from = scratch_path(&here, sources[i]), *to = scratch_path(&here, "copy");
         assert_ok(convert(from, to, NULL, false));
         assert_same_folder(from, to, NULL);
         assert_ok(lop_folder_remove(to));
     }
-    const char *to = scratch_path(&place, "tiny");
+    const char *to = scratch_path(&here, "tiny");
     assert_ok(convert(TINY_LLAMA, to, NULL, false));
     assert_same_folder(TINY_LLAMA, to, NULL);
 }
@@ -99,7 +81,7 @@ static void another_type_changes_values_and_config_only(void **state)
     static const lop_dtype types[] = {LOP_DTYPE_F32, LOP_DTYPE_F16, LOP_DTYPE_BF16};
     static const char *const sources[] = {"one", "many"};
     for (int i = 0; i < 6; i++) {
-        const char *from = scratch_path(&place, sources[i % 2]), *to = scratch_path(&place, "typed");
+        const char *from = scratch_path(&here, sources[i % 2]), *to = scratch_path(&here, "typed");
         assert_ok(convert(from, to, &types[i / 2], false));
         lop_checkpoint *a = must_open(from), *b = must_open(to);
         assert_int_equal(lop_checkpoint_config(b)->dtype, types[i / 2]);
@@ -116,10 +98,10 @@ static void another_type_changes_values_and_config_only(void **state)
 static void files_are_cut_at_their_size(void **state)
 {
     (void)state;
-    lop_checkpoint *c = must_open(scratch_path(&place, "one"));
+    lop_checkpoint *c = must_open(scratch_path(&here, "one"));
     lop_convert_result result;
     const lop_convert_plan plan = {.source = c,
-                                   .save = scratch_path(&place, "wide"),
+                                   .save = scratch_path(&here, "wide"),
                                    .dtype_given = true,
                                    .dtype = LOP_DTYPE_F32,
                                    .shard_bytes = 20000};
@@ -137,7 +119,7 @@ static void files_are_cut_at_their_size(void **state)
 static void a_second_head_is_left_out(void **state)
 {
     (void)state;
-    const char *folder = scratch_path(&place, "twice");
+    const char *folder = scratch_path(&here, "twice");
     small_folder(folder, false, LOP_DTYPE_F16, 0);
     char *text = NULL;
     size_t size = 0;
@@ -147,41 +129,41 @@ static void a_second_head_is_left_out(void **state)
     memcpy(at, "\"tie_word_embeddings\": true ", 28);
     write_text(path_in(folder, "config.json"), text);
     lop_free(text);
-    assert_ok(convert(folder, scratch_path(&place, "once"), NULL, false));
-    lop_checkpoint *c = must_open(scratch_path(&place, "once"));
+    assert_ok(convert(folder, scratch_path(&here, "once"), NULL, false));
+    lop_checkpoint *c = must_open(scratch_path(&here, "once"));
     assert_null(lop_checkpoint_find(c, "lm_head.weight"));
     assert_non_null(lop_checkpoint_find(c, "model.embed_tokens.weight"));
     lop_checkpoint_close(c);
-    assert_true(same_file(path_in(folder, "config.json"), scratch_path(&place, "once/config.json")));
+    assert_true(same_file(path_in(folder, "config.json"), scratch_path(&here, "once/config.json")));
 }
 
 static void refused_folders_stay_as_they_are(void **state)
 {
     (void)state;
-    const char *from = scratch_path(&place, "one"), *full = scratch_path(&place, "full");
+    const char *from = scratch_path(&here, "one"), *full = scratch_path(&here, "full");
     assert_ok(lop_folder_make(full));
     write_text(path_in(full, "precious.txt"), "x");
     assert_failed(convert(from, full, NULL, false), LOP_E_ARGUMENT, "--force");
     assert_false(lop_path_is_folder(path_in(full, ".lop")));
     assert_failed(convert(from, from, NULL, true), LOP_E_ARGUMENT, "the model itself");
     assert_failed(convert(from, path_in(from, "../one/."), NULL, true), LOP_E_ARGUMENT, "the model itself");
-    assert_failed(convert(from, scratch_path(&place, "x.gguf"), NULL, false), LOP_E_UNSUPPORTED, "GGUF");
+    assert_failed(convert(from, scratch_path(&here, "x.gguf"), NULL, false), LOP_E_UNSUPPORTED, "GGUF");
     assert_false(lop_path_is_folder(path_in(from, ".lop")));
-    write_text(scratch_path(&place, "a-file"), "x");
-    assert_failed(convert(from, scratch_path(&place, "a-file"), NULL, false), LOP_E_OUTPUT, "a-file");
+    write_text(scratch_path(&here, "a-file"), "x");
+    assert_failed(convert(from, scratch_path(&here, "a-file"), NULL, false), LOP_E_OUTPUT, "a-file");
 }
 
 /* What an earlier model left, and would be loaded with the new one, goes; other people's files stay. */
 static void force_replaces_a_model(void **state)
 {
     (void)state;
-    const char *to = scratch_path(&place, "old");
+    const char *to = scratch_path(&here, "old");
     small_folder(to, false, LOP_DTYPE_F16, 16000);
     write_text(path_in(to, "merges.txt"), "stale");
     write_text(path_in(to, "prune_report.json"), "{}");
     write_text(path_in(to, "notes.txt"), "mine");
-    assert_ok(convert(scratch_path(&place, "one"), to, NULL, true));
-    assert_same_folder(scratch_path(&place, "one"), to, "notes.txt");
+    assert_ok(convert(scratch_path(&here, "one"), to, NULL, true));
+    assert_same_folder(scratch_path(&here, "one"), to, "notes.txt");
     assert_true(lop_path_is_file(path_in(to, "notes.txt")));
 }
 
@@ -200,8 +182,8 @@ static void write_block(lop_output *o, const lop_checkpoint *c, int block, uint1
 static void a_run_goes_on(void **state)
 {
     (void)state;
-    lop_checkpoint *c = must_open(scratch_path(&place, "many"));
-    lop_output_plan plan = plan_of(c, scratch_path(&place, "run"));
+    lop_checkpoint *c = must_open(scratch_path(&here, "many"));
+    lop_output_plan plan = plan_of(c, scratch_path(&here, "run"));
     lop_output *o = NULL;
     assert_ok(lop_output_open(&plan, &o));
     assert_int_equal(lop_output_done(o), 0);
@@ -257,10 +239,10 @@ static void a_torn_journal_is_read(void **state)
     (void)state;
     static const char *const tails[] = {"{\"tensors\":[1,2", "{\"tensors\":[1],\"done\":{\"a\":1}",
                                         "garbage\n", ""};
-    lop_checkpoint *c = must_open(scratch_path(&place, "many"));
-    lop_output_plan plan = plan_of(c, scratch_path(&place, "torn"));
+    lop_checkpoint *c = must_open(scratch_path(&here, "many"));
+    lop_output_plan plan = plan_of(c, scratch_path(&here, "torn"));
     char journal[512];
-    (void)snprintf(journal, sizeof journal, "%s", scratch_path(&place, "torn/.lop/journal.jsonl"));
+    (void)snprintf(journal, sizeof journal, "%s", scratch_path(&here, "torn/.lop/journal.jsonl"));
     lop_output *o = NULL;
     assert_ok(lop_output_open(&plan, &o));
     write_block(o, c, 0, 0x3c00);
@@ -297,8 +279,8 @@ static void a_torn_journal_is_read(void **state)
 static void one_run_at_a_time(void **state)
 {
     (void)state;
-    lop_checkpoint *c = must_open(scratch_path(&place, "one"));
-    lop_output_plan plan = plan_of(c, scratch_path(&place, "locked"));
+    lop_checkpoint *c = must_open(scratch_path(&here, "one"));
+    lop_output_plan plan = plan_of(c, scratch_path(&here, "locked"));
     lop_output *o = NULL, *second = NULL;
     assert_ok(lop_output_open(&plan, &o));
     plan.force = true;
@@ -307,15 +289,15 @@ static void one_run_at_a_time(void **state)
     assert_failed(lop_output_open(&plan, &second), LOP_E_ARGUMENT, "lock");
     assert_ok(lop_output_publish(o));
     lop_output_close(o);
-    assert_same_folder(scratch_path(&place, "one"), plan.folder, NULL);
+    assert_same_folder(scratch_path(&here, "one"), plan.folder, NULL);
     lop_checkpoint_close(c);
 }
 
 static void files_beside_the_model(void **state)
 {
     (void)state;
-    lop_checkpoint *c = must_open(scratch_path(&place, "one"));
-    lop_output_plan plan = plan_of(c, scratch_path(&place, "beside"));
+    lop_checkpoint *c = must_open(scratch_path(&here, "one"));
+    lop_output_plan plan = plan_of(c, scratch_path(&here, "beside"));
     lop_output *o = NULL;
     char *path = NULL;
     assert_ok(lop_output_open(&plan, &o));
@@ -345,7 +327,7 @@ static void files_beside_the_model(void **state)
 static void values_out_of_range_are_said(void **state)
 {
     (void)state;
-    const char *from = scratch_path(&place, "loud");
+    const char *from = scratch_path(&here, "loud");
     small_folder(from, true, LOP_DTYPE_F32, 0);
     lop_checkpoint *c = must_open(from);
     const lop_tensor *t = lop_checkpoint_find(c, "model.norm.weight");
@@ -356,7 +338,7 @@ static void values_out_of_range_are_said(void **state)
     lop_file_close(&file);
     lop_checkpoint_close(c);
     const lop_dtype half = LOP_DTYPE_F16;
-    assert_failed(convert(from, scratch_path(&place, "quiet"), &half, false), LOP_E_FORMAT, "element 2");
+    assert_failed(convert(from, scratch_path(&here, "quiet"), &half, false), LOP_E_FORMAT, "element 2");
 }
 
 /* A disk that cannot hold the model is found before anything is begun, and nothing stays behind. */
@@ -394,5 +376,5 @@ int test_io_output(void)
         cmocka_unit_test(values_out_of_range_are_said),
         cmocka_unit_test(a_full_disk_leaves_nothing),
     };
-    return cmocka_run_group_tests_name("output folders", tests, open_place, close_place);
+    return cmocka_run_group_tests_name("output folders", tests, small_models_open, here_close);
 }

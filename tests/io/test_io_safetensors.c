@@ -13,26 +13,10 @@
 
 #include <cmocka.h>
 
-static scratch place;
-
-static int open_place(void **state)
-{
-    (void)state;
-    scratch_open(&place);
-    return 0;
-}
-
-static int close_place(void **state)
-{
-    (void)state;
-    scratch_close(&place);
-    return 0;
-}
-
 /* A file of `said` header bytes by its prefix, this header and so many bytes of data. */
 static const char *make_file(uint64_t said, const char *header, size_t header_size, size_t data)
 {
-    const char *path = scratch_path(&place, "x.safetensors");
+    const char *path = scratch_path(&here, "x.safetensors");
     unsigned char prefix[8];
     for (int i = 0; i < 8; i++) prefix[i] = (unsigned char)(said >> (8 * i));
     char *bytes = calloc(8 + header_size + data, 1);
@@ -125,11 +109,11 @@ static void wrong_lengths_are_refused(void **state)
 {
     (void)state;
     lop_safetensors s;
-    write_text(scratch_path(&place, "x.safetensors"), "short");
-    assert_failed(lop_safetensors_open(scratch_path(&place, "x.safetensors"), &s), LOP_E_FORMAT, "truncated");
+    write_text(scratch_path(&here, "x.safetensors"), "short");
+    assert_failed(lop_safetensors_open(scratch_path(&here, "x.safetensors"), &s), LOP_E_FORMAT, "truncated");
     assert_failed(lop_safetensors_open(make_file(100, "{}", 2, 0), &s), LOP_E_FORMAT, "truncated");
     assert_failed(lop_safetensors_open(make_file(UINT64_MAX, "{}", 2, 0), &s), LOP_E_FORMAT, "truncated");
-    assert_failed(lop_safetensors_open(scratch_path(&place, "none"), &s), LOP_E_FILE, "none");
+    assert_failed(lop_safetensors_open(scratch_path(&here, "none"), &s), LOP_E_FILE, "none");
 }
 
 /* Bombs: deep nesting, and millions of empty lists, which cost a parser far more memory than text. */
@@ -156,5 +140,5 @@ int test_io_safetensors(void)
         cmocka_unit_test(wrong_lengths_are_refused),
         cmocka_unit_test(bombs_are_refused),
     };
-    return cmocka_run_group_tests_name("safetensors", tests, open_place, close_place);
+    return cmocka_run_group_tests_name("safetensors", tests, here_open, here_close);
 }
