@@ -29,5 +29,5 @@ for word in f32 f16 bf16; do
 done
 command -v clang >/dev/null || echo "clang is not here: OpenCL C was not checked"
 command -v nvcc >/dev/null || echo "nvcc is not here: CUDA C++ was not checked"
-[ $tried -gt 0 ] || exit 77
+[ $tried -gt 0 ] || { echo "skipped: no compiler of kernels is here"; exit 77; }
 exit $failed
