@@ -54,12 +54,12 @@ static void finds(const char *tensor, int64_t element, int64_t cols, const char 
         const char *what = json_text_at(failure, "what"),
                    *name = json_string_value(json_find(failure, "tensor"));
         const json_t *at = json_find(failure, "element");
-        const bool here = (name != NULL && strcmp(name, tensor) == 0) || strstr(what, tensor) != NULL;
+        const bool about = (name != NULL && strcmp(name, tensor) == 0) || strstr(what, tensor) != NULL;
         const bool there = element < 0 || (json_array_size(at) == (cols > 0 ? 2u : 1u) &&
                                            json_integer_value(json_array_get(at, 0)) * cols +
                                                    json_integer_value(json_array_get(at, cols > 0 ? 1 : 0)) ==
                                                element);
-        named = named || (here && there);
+        named = named || (about && there);
     }
     if (!named) cli_fail_run(&r, tensor);
     cli_close(&r);
