@@ -1,6 +1,6 @@
-/* test_groups.h - a test program's groups: ROOM_groups.h lists them once as TEST_GROUPS(X), one X(name) for each file of the
- * room, and declares with TEST_GROUP_DECLARE the function `name` that runs its group and returns how many tests failed.
- * tests/groups_main.c is the main of such a program. */
+/* test_groups.h - a test program's groups: ROOM_groups.h lists them once as TEST_GROUPS(X), one X(name) for each file
+ * of the room, and declares with TEST_GROUP_DECLARE the function `name` that runs its group and returns how many tests
+ * failed. tests/groups_main.c is the main of such a program. */
 #ifndef LOP_TESTS_HARNESS_TEST_GROUPS_H
 #define LOP_TESTS_HARNESS_TEST_GROUPS_H
 
@@ -17,8 +17,8 @@ int groups_run(const test_group *groups, int count, const char *wanted);
 
 extern const char *test_backend; /* that the tests of this run open; "cpu" until main is told another */
 
-/* 0 if device 0 of the backend opens; otherwise what the program returns, with the reason printed: 77, which ctest takes
- * for a skip, or 1 when LOP_REQUIRE names the backend. */
+/* 0 if device 0 of the backend opens; otherwise what the program returns, with the reason printed: 77, which ctest
+ * takes for a skip, or 1 when LOP_REQUIRE names the backend. */
 int backend_missing(const char *backend);
 
 #endif

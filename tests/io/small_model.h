@@ -17,8 +17,8 @@ lop_checkpoint *must_open(const char *path);
 float *must_read(const lop_checkpoint *c, const char *name);
 int64_t elements_of(const lop_tensor *t);
 
-/* A group's setup: `here` (scratch.h) with "one", a model in bf16 and one file, and "many", in f16 and shards. Teardown is
- * here_close. */
+/* A group's setup: `here` (scratch.h) with "one", a model in bf16 and one file, and "many", in f16 and shards. Teardown
+ * is here_close. */
 int small_models_open(void **state);
 
 #endif
