@@ -56,7 +56,7 @@ static const cli_command *find_command(const char *name)
     return NULL;
 }
 
-/* A failure before it can be known what the bytes of an argument mean: those beyond ASCII give way to question marks. */
+/* A file may hold anything and be quoted: in a text that is not UTF-8 the bytes beyond ASCII give way to question marks. */
 static json_t *text_json(const char *text)
 {
     json_t *whole = json_string(text);
@@ -137,9 +137,21 @@ static int show_version(const cli *c)
     return flush_output(0);
 }
 
+/* Names and values end up in JSON, in reports and in messages, which are UTF-8. */
+static lop_status check_utf8(cli *c)
+{
+    for (int i = 1; i < c->argc; i++) {
+        json_t *text = json_string(c->argv[i]);
+        json_decref(text);
+        if (text == NULL) return cli_fail(c, LOP_E_ARGUMENT, "argument %d is not UTF-8", i);
+    }
+    return LOP_OK;
+}
+
 static int run_command(cli *c)
 {
-    lop_status status = cli_arguments_read(c);
+    lop_status status = check_utf8(c);
+    if (status == LOP_OK) status = cli_arguments_read(c);
     if (status == LOP_OK) c->json = cli_flag(c, "json");
     c->quiet = cli_flag(c, "quiet");
     if (status == LOP_OK && cli_flag(c, "version")) return show_version(c);

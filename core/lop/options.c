@@ -59,12 +59,14 @@ static const lop_option convert_options[] = {
     {"outtype", "dtype", LOP_OPTION_CHOICE, NULL, 0, 0, "f32|f16|bf16", NULL,
      "type of the weights; left out: the source's own, f16 where it is quantised", NULL},
     {"force", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL, "write into a folder that is not empty", NULL},
+    {"resume", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL, "take up what a killed run began", NULL},
 };
 
 static const lop_option synth_options[] = {
     {"dtype", NULL, LOP_OPTION_CHOICE, "bf16", 0, 0, "f32|f16|bf16", NULL, "type of the weights", NULL},
     {"seed", NULL, LOP_OPTION_INT, "0", 0, 4294967295.0, NULL, NULL, "of the random weights", NULL},
     {"force", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL, "write into a folder that is not empty", NULL},
+    {"resume", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL, "take up what a killed run began", NULL},
 };
 
 const lop_option *lop_options(const char *call, int *count)

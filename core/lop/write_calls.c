@@ -32,6 +32,7 @@ lop_status lop_convert(lop_model *model, const char *save, const lop_setting *se
                                    .dtype =
                                        given ? named_dtype(lop_settings_text(&s, "outtype")) : LOP_DTYPE_F32,
                                    .force = lop_settings_flag(&s, "force"),
+                                   .resume = lop_settings_flag(&s, "resume"),
                                    .log = &model->session->log};
     const lop_status status = write_model(&plan, out);
     lop_settings_close(&s);
@@ -50,8 +51,11 @@ lop_status lop_synth(lop_session *session, const char *shape, const char *save, 
     LOP_TRY_DONE(lop_synth_find(shape, &found));
     const lop_dtype dtype = named_dtype(lop_settings_text(&s, "dtype"));
     LOP_TRY_DONE(lop_synth_open(&found->config, dtype, (uint64_t)lop_settings_int(&s, "seed"), &model));
-    const lop_convert_plan plan = {
-        .source = model, .save = save, .force = lop_settings_flag(&s, "force"), .log = &session->log};
+    const lop_convert_plan plan = {.source = model,
+                                   .save = save,
+                                   .force = lop_settings_flag(&s, "force"),
+                                   .resume = lop_settings_flag(&s, "resume"),
+                                   .log = &session->log};
     status = write_model(&plan, out);
 done:
     lop_checkpoint_close(model);

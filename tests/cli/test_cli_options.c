@@ -92,6 +92,8 @@ static void unknown_options_get_a_guess(void **state)
     REFUSES(2, "no option of lop eval", "eval", TINY, "-q");
     REFUSES(2, "one argument too many", "info", TINY, "more");
     REFUSES(2, "no command", "prnue", TINY, "--json");
+    REFUSES(2, "argument 2 is not UTF-8", "info", "mod\xe8le", "--json");
+    REFUSES(2, "no command", "mod\xe8le", "--json");
     REFUSES(2, "which command", "--json");
     cli_run r;
     RUN(&r, "");

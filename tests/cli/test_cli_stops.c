@@ -158,6 +158,15 @@ static void other_commands_stop_too(void **state)
     if (r.code != 130) cli_fail_run(&r, "expected 130");
     cli_close(&r);
     assert_int_not_equal(access(save, F_OK), 0);
+    cli_start(&r, arguments, -1);
+    assert_true(cli_wait_for(&r, "\"done\":3,"));
+    assert_int_equal(kill(r.child, SIGKILL), 0);
+    cli_wait(&r);
+    cli_close(&r);
+    REFUSES(2, "--resume", "synth", "--shape", "smollm2-135m", "--save", save);
+    REFUSES(2, "cannot be resumed", "synth", "--shape", "smollm2-135m", "--save", save, "--resume", "--dtype",
+            "f16");
+    PASSES("synth", "--shape", "smollm2-135m", "--save", save, "--resume");
 }
 
 static void kills_lose_nothing_that_was_published(void **state)
