@@ -41,8 +41,8 @@ static lop_status check_wish(const lop_corpus_wish *w, int64_t least)
 static lop_status fail_few(const lop_corpus_wish *w, int64_t tokens, int64_t needed)
 {
     return LOP_FAIL(LOP_E_FORMAT,
-                    "%s has %lld tokens, too few: %lld are needed for windows of %d; give more text, or a "
-                    "smaller --seqlen or --nsamples",
+                    "%s has %lld tokens, too few: %lld are needed for windows of %d; give more text, or "
+                    "shorter windows (--seqlen) or fewer",
                     w->path, (long long)tokens, (long long)needed, w->seqlen);
 }
 
