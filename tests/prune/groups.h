@@ -11,6 +11,7 @@
     X(test_prune_masks)                                                                                      \
     X(test_prune_options)                                                                                    \
     X(test_prune_verify)                                                                                     \
+    X(test_prune_failure)                                                                                    \
     X(test_prune_golden)
 
 TEST_GROUPS(TEST_GROUP_DECLARE)

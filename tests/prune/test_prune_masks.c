@@ -90,10 +90,10 @@ static void diff_and_union(void **state)
     assert_true(json_at(joined, "dropped") == dropped);
     assert_true(json_at(again, "only_first_keeps") == 0.0); /* the union keeps nothing that the first drops */
     assert_true(json_at(diff, "agreement") < 1.0 && json_at(diff, "agreement") > 0.3);
-    prune_fails(mask_do("union", unite, &again), LOP_E_ARGUMENT, "already");
     json_decref(diff);
     json_decref(joined);
     json_decref(again);
+    prune_fails(mask_do("union", unite, &again), LOP_E_ARGUMENT, "already");
     bench_close(&b);
 }
 
