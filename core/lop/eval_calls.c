@@ -67,7 +67,7 @@ static json_t *eval_json(const lop_perplexity *p, const lop_corpus *corpus, cons
                      "text_sha256", corpus->sha256, "backend", device->backend->name, "seconds", seconds,
                      "peak_bytes", "device",
                      device->host_memory ? json_null() : json_integer((json_int_t)device_peak), "host",
-                     (json_int_t)(peak.anonymous + peak.mapped));
+                     (json_int_t)peak.anonymous + (json_int_t)peak.mapped);
 }
 
 lop_status lop_eval(lop_model *model, const lop_setting *settings, int count, lop_result **out)

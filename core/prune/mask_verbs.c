@@ -149,7 +149,7 @@ static lop_status union_bytes(const lop_masks *a, const lop_masks *b, lop_log *l
     for (int32_t i = 0; i < a->count; i++) {
         const lop_mask_entry *e = &a->at[i];
         int64_t kept = 0;
-        pair p;
+        pair p = {0};
         lop_status status = lop_log_check_stop(log);
         if (status == LOP_OK) status = pair_read(a, b, e, &p);
         for (size_t j = 0; status == LOP_OK && j < p.bytes; j++) {

@@ -95,7 +95,7 @@ void lop_masks_close(lop_masks *m)
 {
     if (m == NULL) return;
     if (m->at != NULL) lop_file_close(&m->file);
-    for (int32_t i = 0; i < m->count; i++) lop_free(m->at[i].name);
+    for (int32_t i = 0; m->at != NULL && i < m->count; i++) lop_free(m->at[i].name);
     lop_free(m->at);
     lop_free(m->header);
     *m = (lop_masks){.file.handle = -1};

@@ -115,7 +115,7 @@ size_t lop_run_job_bytes(const lop_run *run)
             const lop_linear_file *l = &run->net.blocks[b].linear[i];
             if (l->weight == NULL) continue;
             const size_t weights = (size_t)l->out * (size_t)l->in;
-            bytes += 4 * weights + (size_t)l->out * (((size_t)l->in + 7) / 8) + 2 * PIECE;
+            bytes += 4 * weights + (size_t)l->out * (((size_t)l->in + 7) / 8) + 2 * (size_t)PIECE;
         }
         most = bytes > most ? bytes : most;
     }

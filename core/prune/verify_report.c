@@ -3,7 +3,10 @@
 
 #include "core/base/memory.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+enum { PATTERN_MOST = 9999 }; /* weights in a group, for a report to be believed */
 
 static const json_t *named(const json_t *list, const char *name)
 {
@@ -40,11 +43,14 @@ const char *lop_verify_digest(const lop_verifying *v, const char *name)
 /* "2:4" from the report; anything else claims nothing. */
 static void pattern_take(lop_verifying *v)
 {
-    int keep = 0, group = 0;
+    char *end = NULL;
     const json_t *sparsity = json_object_get(v->report, "sparsity");
     const char *text = json_string_value(json_object_get(sparsity, "pattern"));
-    if (text == NULL || sscanf(text, "%4d:%4d", &keep, &group) != 2) return;
-    if (group > 0 && keep > 0 && keep <= group) v->pattern = (lop_target){.keep = keep, .group = group};
+    const long keep = text != NULL ? strtol(text, &end, 10) : 0;
+    if (end == NULL || *end != ':') return;
+    const long group = strtol(end + 1, &end, 10);
+    if (*end != '\0' || keep <= 0 || group < keep || group > PATTERN_MOST) return;
+    v->pattern = (lop_target){.keep = (int32_t)keep, .group = (int32_t)group};
 }
 
 static lop_status report_take(lop_verifying *v, const char *path)
