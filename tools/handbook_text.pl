@@ -9,7 +9,7 @@ die "usage: handbook_text.pl HTML_FOLDER OUT_FOLDER\n" unless defined $out && -d
 
 sub slurp {
     my ($path) = @_;
-    open my $f, '<:encoding(UTF-8)', $path or die "$path: $!\n";
+    open my $f, '<:utf8', $path or die "$path: $!\n";
     local $/;
     return scalar <$f>;
 }
@@ -46,7 +46,7 @@ while ($index =~ /<span class="(chapter|appendix|section|preface|index)"><a href
 }
 die "no chapters found in $html/index.html\n" unless $chapter > 1;
 for my $half (['calib.txt', 1], ['heldout.txt', 0]) {
-    open my $f, '>:encoding(UTF-8)', "$out/$half->[0]" or die "$out/$half->[0]: $!\n";
+    open my $f, '>:utf8', "$out/$half->[0]" or die "$out/$half->[0]: $!\n";
     print $f $text{$half->[1]};
     close $f or die "$out/$half->[0]: $!\n";
 }
