@@ -16,22 +16,6 @@
 
 #include <cmocka.h>
 
-static scratch place;
-
-static int set_up(void **state)
-{
-    (void)state;
-    scratch_open(&place);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    scratch_close(&place);
-    return 0;
-}
-
 /* `keys`: paths and kinds, "sparsity.zeros:i"; i whole number, r number, s text, o object, a array, b true or false,
  * n null, ? anything. Parted by blanks. */
 static void has_keys(json_t *root, const char *keys)
@@ -56,7 +40,7 @@ static void prune_writes_what_is_promised(void **state)
 {
     (void)state;
     cli_run r;
-    const char *save = scratch_path(&place, "out");
+    const char *save = scratch_path(&here, "out");
     RUN(&r, SMALL(TINY, save), "--save-masks", "--losses", "on", "--json");
     cli_expect(&r, 0, NULL);
     has_keys(
@@ -99,13 +83,13 @@ static void prune_says_what_people_need(void **state)
     static const char *const said[] = {"393216 of 786432", "all 1049728 parameters", "from_pretrained(",
                                        "lm_eval", "neither smaller nor faster"};
     cli_run r;
-    RUN(&r, SMALL(TINY, scratch_path(&place, "out")));
+    RUN(&r, SMALL(TINY, scratch_path(&here, "out")));
     cli_expect(&r, 0, "backend cpu");
     for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
         if (strstr(r.out, said[i]) == NULL) cli_fail_run(&r, said[i]);
     cli_close(&r);
     RUN(&r, "prune", TINY, "--method", "magnitude", "--sparsity-type", "2:4", "--save",
-        scratch_path(&place, "b"), "--quiet");
+        scratch_path(&here, "b"), "--quiet");
     cli_expect(&r, 0, NULL);
     if (strstr(r.out, "neither smaller") != NULL || r.err[0] != '\0') cli_fail_run(&r, "says too much");
     cli_close(&r);
@@ -121,7 +105,7 @@ static void eval_measures(void **state)
     const double nll = json_real_at(r.last, "nll"), perplexity = json_real_at(r.last, "perplexity");
     assert_true(fabs(exp(nll) / perplexity - 1) < 1e-12 && perplexity > 20 && perplexity < 200);
     assert_int_equal(json_integer_value(json_find(r.last, "tokens")), 8 * 127);
-    const char *ids = scratch_path(&place, "held.i32");
+    const char *ids = scratch_path(&here, "held.i32");
     PASSES("tokenize", TINY, "--text", HELD, "--save", ids);
     RUN(&s, "eval", TINY, "--tokens", ids, "--seqlen", "128", "--windows", "8", "--threads", "1", "--json");
     cli_expect(&s, 0, NULL);
@@ -143,7 +127,7 @@ static void tokenize_writes_ids(void **state)
 {
     (void)state;
     cli_run r;
-    const char *ids = scratch_path(&place, "ids.i32");
+    const char *ids = scratch_path(&here, "ids.i32");
     RUN(&r, "tokenize", TINY, "--text", CALIB, "--save", ids, "--json");
     cli_expect(&r, 0, NULL);
     has_keys(r.last, "ids:i sha256:s save:s");
@@ -193,7 +177,7 @@ static void devices_and_report_answer(void **state)
     if (count > 0) has_keys(r.last, "missing.0.backend:s missing.0.why:s");
     cli_close(&r);
     PASSES("devices");
-    REFUSES(3, "not in this version", "report", TINY, "--save", scratch_path(&place, "page.html"), "--json");
+    REFUSES(3, "not in this version", "report", TINY, "--save", scratch_path(&here, "page.html"), "--json");
 }
 
 static void generate_continues(void **state)
@@ -220,7 +204,7 @@ static void convert_changes_nothing_else(void **state)
 {
     (void)state;
     cli_run r;
-    const char *wide = scratch_path(&place, "f32"), *back = scratch_path(&place, "bf16");
+    const char *wide = scratch_path(&here, "f32"), *back = scratch_path(&here, "bf16");
     RUN(&r, "convert", TINY, "--save", wide, "--outtype", "f32", "--json");
     cli_expect(&r, 0, NULL);
     has_keys(r.last, "save:s tensors:i bytes:i left_out:i");
@@ -228,7 +212,7 @@ static void convert_changes_nothing_else(void **state)
     PASSES("convert", wide, "--save", back, "--outtype", "bf16");
     assert_true(same_file(path_in(back, "tokenizer.json"), TINY "/tokenizer.json"));
     PASSES("verify", back, "--against", TINY);
-    REFUSES(3, "GGUF", "convert", TINY, "--save", scratch_path(&place, "x.gguf"));
+    REFUSES(3, "GGUF", "convert", TINY, "--save", scratch_path(&here, "x.gguf"));
     REFUSES(2, "not empty", "convert", TINY, "--save", back);
     PASSES("convert", TINY, "--save", back, "--force");
     assert_true(same_file(path_in(back, "model.safetensors"), TINY "/model.safetensors"));
@@ -238,8 +222,8 @@ static void masks_are_put_back_compared_and_united(void **state)
 {
     (void)state;
     cli_run r;
-    const char *a = scratch_path(&place, "a"), *b = scratch_path(&place, "b"), *c = scratch_path(&place, "c");
-    const char *both = scratch_path(&place, "both.safetensors");
+    const char *a = scratch_path(&here, "a"), *b = scratch_path(&here, "b"), *c = scratch_path(&here, "c");
+    const char *both = scratch_path(&here, "both.safetensors");
     PASSES(SMALL(TINY, a), "--save-masks");
     PASSES("prune", TINY, "--method", "magnitude", "--sparsity-ratio", "0.5", "--save-masks", "--save", b);
     const char *ma = path_in(a, "masks.safetensors"), *mb = path_in(b, "masks.safetensors");
@@ -268,7 +252,7 @@ static void verify_proves_a_prune(void **state)
 {
     (void)state;
     cli_run r;
-    const char *save = scratch_path(&place, "out");
+    const char *save = scratch_path(&here, "out");
     PASSES(SMALL(TINY, save), "--sparsity-type", "2:4", "--save-masks");
     RUN(&r, "verify", save, "--against", TINY, "--json");
     cli_expect(&r, 0, NULL);
@@ -290,11 +274,11 @@ static void verify_proves_a_prune(void **state)
 static void synth_writes_a_shape(void **state)
 {
     (void)state;
-    REFUSES(2, "smollm2-135m", "synth", "--shape", "llama-9b", "--save", scratch_path(&place, "s"));
-    REFUSES(2, "--shape", "synth", "--save", scratch_path(&place, "s"));
+    REFUSES(2, "smollm2-135m", "synth", "--shape", "llama-9b", "--save", scratch_path(&here, "s"));
+    REFUSES(2, "--shape", "synth", "--save", scratch_path(&here, "s"));
     if (access("/dev/shm", W_OK) != 0) skip();
     cli_run r;
-    const char *save = scratch_path(&place, "smol");
+    const char *save = scratch_path(&here, "smol");
     RUN(&r, "synth", "--shape", "smollm2-135m", "--save", save, "--json");
     cli_expect(&r, 0, NULL);
     cli_close(&r);
@@ -308,8 +292,8 @@ static void synth_writes_a_shape(void **state)
 static void shards_stay_shards(void **state)
 {
     (void)state;
-    const char *model = scratch_path(&place, "shards"), *save = scratch_path(&place, "out"),
-               *whole = scratch_path(&place, "whole");
+    const char *model = scratch_path(&here, "shards"), *save = scratch_path(&here, "out"),
+               *whole = scratch_path(&here, "whole");
     write_shards(model);
     PASSES(SMALL(model, save));
     PASSES(SMALL(TINY, whole));
@@ -326,7 +310,7 @@ static void threads_do_not_change_a_byte(void **state)
     static const char *const threads[] = {"1", "2", "3", "8"};
     char *first = NULL;
     for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++) {
-        const char *save = scratch_path(&place, threads[i]);
+        const char *save = scratch_path(&here, threads[i]);
         PASSES("prune", TINY, "--method", "wanda", "--sparsity-ratio", "0.5", "--calib", CALIB, "--nsamples",
                "3", "--seqlen", "96", "--forward-batch", "2", "--losses", "on", "--threads", threads[i],
                "--save-masks", "--save", save, "--quiet");
@@ -345,8 +329,8 @@ static void shared_models_are_pruned_and_proved(void **state)
     (void)state;
     shared_need("data/models/TinyStories-656K");
     cli_run r;
-    const char *model = shared_path("data/models/TinyStories-656K"), *save = scratch_path(&place, "out"),
-               *ids = scratch_path(&place, "few.i32");
+    const char *model = shared_path("data/models/TinyStories-656K"), *save = scratch_path(&here, "out"),
+               *ids = scratch_path(&here, "few.i32");
     int32_t few[256];
     for (int n = 0; n < 256; n++) few[n] = n % 50 + 1;
     write_bytes(ids, few, sizeof few);
@@ -361,20 +345,20 @@ static void shared_models_are_pruned_and_proved(void **state)
 int cli_tests_commands(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(prune_writes_what_is_promised, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(prune_says_what_people_need, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(eval_measures, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tokenize_writes_ids, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(info_and_plan_say_what_is_there, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(devices_and_report_answer, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(generate_continues, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(convert_changes_nothing_else, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(masks_are_put_back_compared_and_united, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(verify_proves_a_prune, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(synth_writes_a_shape, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(shards_stay_shards, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(threads_do_not_change_a_byte, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(shared_models_are_pruned_and_proved, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(prune_writes_what_is_promised, here_open, here_close),
+        cmocka_unit_test_setup_teardown(prune_says_what_people_need, here_open, here_close),
+        cmocka_unit_test_setup_teardown(eval_measures, here_open, here_close),
+        cmocka_unit_test_setup_teardown(tokenize_writes_ids, here_open, here_close),
+        cmocka_unit_test_setup_teardown(info_and_plan_say_what_is_there, here_open, here_close),
+        cmocka_unit_test_setup_teardown(devices_and_report_answer, here_open, here_close),
+        cmocka_unit_test_setup_teardown(generate_continues, here_open, here_close),
+        cmocka_unit_test_setup_teardown(convert_changes_nothing_else, here_open, here_close),
+        cmocka_unit_test_setup_teardown(masks_are_put_back_compared_and_united, here_open, here_close),
+        cmocka_unit_test_setup_teardown(verify_proves_a_prune, here_open, here_close),
+        cmocka_unit_test_setup_teardown(synth_writes_a_shape, here_open, here_close),
+        cmocka_unit_test_setup_teardown(shards_stay_shards, here_open, here_close),
+        cmocka_unit_test_setup_teardown(threads_do_not_change_a_byte, here_open, here_close),
+        cmocka_unit_test_setup_teardown(shared_models_are_pruned_and_proved, here_open, here_close),
     };
     return cmocka_run_group_tests_name("commands", tests, NULL, NULL);
 }

@@ -22,22 +22,7 @@
     "prune", TINY, "--method", "wanda", "--sparsity", "0.5", "--threads", "1", "--nsamples", "4",            \
         "--seqlen", (seqlen), "--calib", (calib)
 
-static scratch place;
 static gguf_image image;
-
-static int set_up(void **state)
-{
-    (void)state;
-    scratch_open(&place);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    scratch_close(&place);
-    return 0;
-}
 
 /* ---- calibration data */
 
@@ -62,29 +47,29 @@ static void texts_that_cannot_calibrate(void **state)
         {"none.i32", "", "none.i32", 0},
         {"what.parquet", "PAR1", "what.parquet", 0},
     };
-    const char *save = scratch_path(&place, "never");
+    const char *save = scratch_path(&here, "never");
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         cli_run r;
-        const char *path = scratch_path(&place, files[i].name);
+        const char *path = scratch_path(&here, files[i].name);
         write_bytes(path, files[i].text, files[i].size ? files[i].size : strlen(files[i].text));
         RUN(&r, WANDA(path, "64"), "--save", save, "--json");
         cli_expect(&r, 3, files[i].words);
         cli_close(&r);
     }
     REFUSES(3, "no-such-file", WANDA("no-such-file.txt", "64"), "--save", save);
-    REFUSES(3, place.path, WANDA(place.path, "64"), "--save", save);
-    const char *pipe = scratch_path(&place, "pipe.txt");
+    REFUSES(3, here.path, WANDA(here.path, "64"), "--save", save);
+    const char *pipe = scratch_path(&here, "pipe.txt");
     assert_int_equal(mkfifo(pipe, 0600), 0);
     REFUSES(3, "no regular file", WANDA(pipe, "64"), "--save", save);
-    REFUSES(3, "latin.txt", "tokenize", TINY, "--text", scratch_path(&place, "latin.txt"));
-    REFUSES(3, "tokens", "eval", TINY, "--text", scratch_path(&place, "short.txt"), "--json");
+    REFUSES(3, "latin.txt", "tokenize", TINY, "--text", scratch_path(&here, "latin.txt"));
+    REFUSES(3, "tokens", "eval", TINY, "--text", scratch_path(&here, "short.txt"), "--json");
     assert_int_not_equal(access(save, F_OK), 0);
 }
 
 static void ids_outside_the_vocabulary(void **state)
 {
     (void)state;
-    const char *ids = scratch_path(&place, "ids.i32"), *save = scratch_path(&place, "never");
+    const char *ids = scratch_path(&here, "ids.i32"), *save = scratch_path(&here, "never");
     static const int32_t wrong[] = {2048, -1, INT32_MAX};
     int32_t few[512];
     for (int i = 0; i < 3; i++) {
@@ -103,13 +88,13 @@ static void nothing_is_saved_onto_the_model(void **state)
 {
     (void)state;
     char ways[5][400];
-    const char *model = scratch_path(&place, "model"), *link = scratch_path(&place, "link");
+    const char *model = scratch_path(&here, "model"), *link = scratch_path(&here, "link");
     copy_folder(TINY, model);
     assert_int_equal(symlink(model, link), 0);
     static const char *const forms[] = {"%s/model", "%s/model/", "%s/link", "%s/link/.", "%s/link/../model"};
     char *before = folder_digest(model);
     for (size_t i = 0; i < 5; i++) {
-        (void)snprintf(ways[i], sizeof ways[i], forms[i], place.path);
+        (void)snprintf(ways[i], sizeof ways[i], forms[i], here.path);
         REFUSES(2, "is the model itself", SMALL(model, ways[i]));
         REFUSES(2, "is the model itself", SMALL(model, ways[i]), "--force");
         REFUSES(2, "is the model itself", "convert", model, "--save", ways[i], "--force");
@@ -124,16 +109,16 @@ static void nothing_is_saved_onto_the_model(void **state)
 static void places_that_cannot_be_written(void **state)
 {
     (void)state;
-    const char *file = scratch_path(&place, "file");
+    const char *file = scratch_path(&here, "file");
     write_text(file, "mine");
     REFUSES(8, "file", SMALL(TINY, file));
     REFUSES(8, "file", SMALL(TINY, path_in(file, "below")));
     REFUSES(8, "/proc", SMALL(TINY, "/proc/lop-cannot-be-here"));
     REFUSES(8, "/proc", "tokenize", TINY, "--text", CALIB, "--save", "/proc/lop.i32");
-    REFUSES(2, "not empty", SMALL(TINY, place.path));
-    REFUSES(2, "not empty", SMALL(TINY, place.path), "--resume");
+    REFUSES(2, "not empty", SMALL(TINY, here.path));
+    REFUSES(2, "not empty", SMALL(TINY, here.path), "--resume");
     assert_int_equal(file_size(file), 4);
-    assert_int_not_equal(access(path_in(place.path, ".lop"), F_OK), 0);
+    assert_int_not_equal(access(path_in(here.path, ".lop"), F_OK), 0);
 }
 
 /* A file system of some KiB; false without the right to mount one. */
@@ -149,10 +134,10 @@ static void full_disks_lose_nothing(void **state)
 {
     (void)state;
     static const int kib[] = {64, 1024, 2056, 2080, 2200, 2300, 2328, 4096};
-    const char *disk = scratch_path(&place, "disk");
+    const char *disk = scratch_path(&here, "disk");
     char save[300];
     int whole = 0;
-    (void)snprintf(save, sizeof save, "%s/disk/out", place.path);
+    (void)snprintf(save, sizeof save, "%s/disk/out", here.path);
     assert_int_equal(mkdir(disk, 0700), 0);
     for (size_t i = 0; i < sizeof kib / sizeof kib[0]; i++) {
         cli_run r;
@@ -186,7 +171,7 @@ static void make_gguf(void)
 static void a_model_that_shrinks_is_told(void **state)
 {
     (void)state;
-    const char *model = scratch_path(&place, "model"), *save = scratch_path(&place, "out");
+    const char *model = scratch_path(&here, "model"), *save = scratch_path(&here, "out");
     const char *weights = path_in(model, "model.safetensors");
     copy_folder(TINY, model);
     const char *const arguments[] = {SMALL(model, save), "--nsamples", "24", "--seqlen", "128",
@@ -219,7 +204,7 @@ static pid_t start_cutting(const char *path, const void *bytes, size_t size)
 static void a_gguf_header_that_shrinks_kills_nobody(void **state)
 {
     (void)state;
-    const char *path = scratch_path(&place, "model.gguf");
+    const char *path = scratch_path(&here, "model.gguf");
     int told = 0;
     make_gguf();
     write_bytes(path, image.at, image.size);
@@ -241,8 +226,8 @@ static void a_gguf_header_that_shrinks_kills_nobody(void **state)
 static void gguf_files_are_pruned_or_refused(void **state)
 {
     (void)state;
-    const char *path = scratch_path(&place, "model.gguf"), *ids = scratch_path(&place, "ids.i32"),
-               *save = scratch_path(&place, "out"), *never = scratch_path(&place, "never");
+    const char *path = scratch_path(&here, "model.gguf"), *ids = scratch_path(&here, "ids.i32"),
+               *save = scratch_path(&here, "out"), *never = scratch_path(&here, "never");
     int32_t few[256];
     for (int n = 0; n < 256; n++) few[n] = n * 5 % 8;
     write_bytes(ids, few, sizeof few);
@@ -266,8 +251,8 @@ static void gguf_files_are_pruned_or_refused(void **state)
 static void masks_that_do_not_fit(void **state)
 {
     (void)state;
-    const char *out = scratch_path(&place, "out"), *masks = scratch_path(&place, "masks.safetensors"),
-               *save = scratch_path(&place, "never");
+    const char *out = scratch_path(&here, "out"), *masks = scratch_path(&here, "masks.safetensors"),
+               *save = scratch_path(&here, "never");
     PASSES(SMALL(TINY, out), "--save-masks");
     copy_file(path_in(out, "masks.safetensors"), masks);
     file_cut(masks, file_size(masks) - 8);
@@ -285,15 +270,15 @@ static void masks_that_do_not_fit(void **state)
 int cli_tests_inputs(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(texts_that_cannot_calibrate, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(ids_outside_the_vocabulary, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(nothing_is_saved_onto_the_model, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(places_that_cannot_be_written, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(full_disks_lose_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_model_that_shrinks_is_told, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_gguf_header_that_shrinks_kills_nobody, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(gguf_files_are_pruned_or_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(masks_that_do_not_fit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(texts_that_cannot_calibrate, here_open, here_close),
+        cmocka_unit_test_setup_teardown(ids_outside_the_vocabulary, here_open, here_close),
+        cmocka_unit_test_setup_teardown(nothing_is_saved_onto_the_model, here_open, here_close),
+        cmocka_unit_test_setup_teardown(places_that_cannot_be_written, here_open, here_close),
+        cmocka_unit_test_setup_teardown(full_disks_lose_nothing, here_open, here_close),
+        cmocka_unit_test_setup_teardown(a_model_that_shrinks_is_told, here_open, here_close),
+        cmocka_unit_test_setup_teardown(a_gguf_header_that_shrinks_kills_nobody, here_open, here_close),
+        cmocka_unit_test_setup_teardown(gguf_files_are_pruned_or_refused, here_open, here_close),
+        cmocka_unit_test_setup_teardown(masks_that_do_not_fit, here_open, here_close),
     };
     return cmocka_run_group_tests_name("inputs", tests, NULL, NULL);
 }

@@ -19,22 +19,6 @@
 #define SECOND  "model-00002-of-00002.safetensors"
 #define UP_PROJ "model.layers.1.mlp.up_proj.weight"
 
-static scratch place;
-
-static int set_up(void **state)
-{
-    (void)state;
-    scratch_open(&place);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    scratch_close(&place);
-    return 0;
-}
-
 /* One damage: `build` is given a folder with a good model (in shards if `shards`). */
 typedef struct damage {
     const char *what;
@@ -49,8 +33,8 @@ static void target_stays(const damage *d, const char *model)
 {
     char fresh[300], old[300];
     cli_run r;
-    (void)snprintf(fresh, sizeof fresh, "%s/fresh", place.path);
-    (void)snprintf(old, sizeof old, "%s/old", place.path);
+    (void)snprintf(fresh, sizeof fresh, "%s/fresh", here.path);
+    (void)snprintf(old, sizeof old, "%s/old", here.path);
     RUN(&r, SMALL(model, fresh), "--json");
     if (r.code != d->code) print_error("%s:\n", d->what);
     cli_expect(&r, d->code, d->words);
@@ -72,7 +56,7 @@ static void check(const damage *damages, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         char model[300];
-        (void)snprintf(model, sizeof model, "%s/model%zu", place.path, i);
+        (void)snprintf(model, sizeof model, "%s/model%zu", here.path, i);
         if (damages[i].shards)
             write_shards(model);
         else
@@ -125,7 +109,7 @@ static void outside(const char *f)
 {
     tensor_file file;
     tensor_file_read(path_in(f, SECOND), &file);
-    tensor_file_write(scratch_path(&place, "outside.safetensors"), &file);
+    tensor_file_write(scratch_path(&here, "outside.safetensors"), &file);
     json_t *index = json_load_file(path_in(f, INDEX), 0, NULL), *map = json_find(index, "weight_map");
     const char *key;
     json_t *tensor;
@@ -423,24 +407,24 @@ static void weights_and_activations_that_are_no_numbers(void **state)
         {"weights of 1e38", false, huge_weights, 6, "block 1"},
     };
     CHECK(damages);
-    const char *model = scratch_path(&place, "model4"), *nan = scratch_path(&place, "model0");
+    const char *model = scratch_path(&here, "model4"), *nan = scratch_path(&here, "model0");
     REFUSES(6, "block 1", "eval", model, "--text", HELD, "--windows", "2", "--seqlen", "32", "--threads", "1",
             "--json");
     REFUSES(6, "block 1", "generate", model, "--prompt", "The", "--threads", "1", "--json");
     REFUSES(3, UP_PROJ, "eval", nan, "--text", HELD, "--windows", "2", "--seqlen", "32", "--threads", "1",
             "--json");
     REFUSES(3, UP_PROJ, "prune", nan, "--method", "magnitude", "--sparsity", "0.5", "--save",
-            scratch_path(&place, "x"));
-    assert_int_not_equal(access(scratch_path(&place, "x"), F_OK), 0);
+            scratch_path(&here, "x"));
+    assert_int_not_equal(access(scratch_path(&here, "x"), F_OK), 0);
 }
 
 int cli_tests_models(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(files_that_are_missing_or_lead_outside, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(headers_that_lie, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(configs_and_tokenizers_that_do_not_fit, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(weights_and_activations_that_are_no_numbers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(files_that_are_missing_or_lead_outside, here_open, here_close),
+        cmocka_unit_test_setup_teardown(headers_that_lie, here_open, here_close),
+        cmocka_unit_test_setup_teardown(configs_and_tokenizers_that_do_not_fit, here_open, here_close),
+        cmocka_unit_test_setup_teardown(weights_and_activations_that_are_no_numbers, here_open, here_close),
     };
     return cmocka_run_group_tests_name("models", tests, NULL, NULL);
 }

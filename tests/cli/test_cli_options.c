@@ -15,22 +15,6 @@
 
 #define MAGNITUDE "prune", TINY, "--method", "magnitude"
 
-static scratch place;
-
-static int set_up(void **state)
-{
-    (void)state;
-    scratch_open(&place);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    scratch_close(&place);
-    return 0;
-}
-
 /* A prune that works; the number or text at `key` of its result must be `want` as JSON text. */
 static void gives(const char *key, const char *want, const char *const *arguments)
 {
@@ -50,11 +34,11 @@ static void spellings_of_the_scripts_work(void **state)
     (void)state;
     static const char *const names[] = {"--sparsity", "--sparsity_ratio", "--sparsity-ratio"};
     for (size_t i = 0; i < 3; i++) {
-        const char *save = scratch_path(&place, names[i] + 2);
+        const char *save = scratch_path(&here, names[i] + 2);
         GIVES("sparsity.dropped", "393216", MAGNITUDE, names[i], "0.5", "--save", save, "--json");
     }
-    const char *a = scratch_path(&place, "a"), *b = scratch_path(&place, "b"), *c = scratch_path(&place, "c"),
-               *d = scratch_path(&place, "d");
+    const char *a = scratch_path(&here, "a"), *b = scratch_path(&here, "b"), *c = scratch_path(&here, "c"),
+               *d = scratch_path(&here, "d");
     GIVES("method", "\"magnitude\"", "prune", "--model", TINY, "--prune_method", "magnitude",
           "--sparsity_type", "2:4", "--save_model", a, "--json");
     GIVES("sparsity.pattern", "\"4:8\"", "prune", "--model=" TINY, "--method=magnitude", "--prunen=4",
@@ -71,7 +55,7 @@ static void flags_take_on_and_off(void **state)
     RUN(&r, "devices", "--json=off");
     r.code == 0 && r.out[0] != '{' ? (void)0 : cli_fail_run(&r, "JSON although it is off");
     cli_close(&r);
-    const char *a = scratch_path(&place, "a"), *b = scratch_path(&place, "b");
+    const char *a = scratch_path(&here, "a"), *b = scratch_path(&here, "b");
     PASSES(MAGNITUDE, "--sparsity", "0.5", "--save-masks", "off", "--save", a);
     PASSES(MAGNITUDE, "--sparsity", "0.5", "--save-masks", "on", "--save", b);
     assert_int_not_equal(access(path_in(a, "masks.safetensors"), F_OK), 0);
@@ -104,7 +88,7 @@ static void unknown_options_get_a_guess(void **state)
 static void missing_and_wrong_values_are_named(void **state)
 {
     (void)state;
-    const char *save = scratch_path(&place, "never");
+    const char *save = scratch_path(&here, "never");
     static const struct {
         const char *words, *name, *value;
     } wrong[] = {
@@ -160,17 +144,16 @@ static void linears_are_chosen(void **state)
     (void)state;
     cli_run r;
     RUN(&r, MAGNITUDE, "--sparsity", "0.5", "--layers", "1:3", "--skip", "re:down_proj", "--save",
-        scratch_path(&place, "a"), "--json");
+        scratch_path(&here, "a"), "--json");
     cli_expect(&r, 0, NULL);
     assert_int_equal(json_array_size(json_find(r.last, "skipped")), 2 * 7 + 2);
     assert_non_null(json_text_at(r.last, "skipped.0.reason"));
     assert_int_equal(json_integer_value(json_find(r.last, "sparsity.dropped")), 2 * (196608 - 49152) / 2);
     cli_close(&r);
     GIVES("sparsity.dropped", "24576", MAGNITUDE, "--keep", "3:4", "--only", "re:k_proj", "--save",
-          scratch_path(&place, "b"), "--save-masks", "--json", "--layers", "0:4", "--skip",
-          "re:layers[.]3[.]", "--sparsity", "0.25", "--quiet", "--only", "re:[kq]_proj|v_proj", "--keep",
-          "3:4");
-    PASSES("verify", scratch_path(&place, "b"), "--against", TINY);
+          scratch_path(&here, "b"), "--save-masks", "--json", "--layers", "0:4", "--skip", "re:layers[.]3[.]",
+          "--sparsity", "0.25", "--quiet", "--only", "re:[kq]_proj|v_proj", "--keep", "3:4");
+    PASSES("verify", scratch_path(&here, "b"), "--against", TINY);
 }
 
 static void help_is_everywhere(void **state)
@@ -222,7 +205,7 @@ static void lost_output_is_no_success(void **state)
 static void backends_and_devices_that_are_not_there(void **state)
 {
     (void)state;
-    const char *save = scratch_path(&place, "never");
+    const char *save = scratch_path(&here, "never");
     REFUSES(5, "cpu (1 device)", SMALL(TINY, save), "--backend", "gpu");
     REFUSES(5, "cpu (1 device)", SMALL(TINY, save), "--backend", "cpu", "--device", "1", "--json");
     REFUSES(5, "cpu (1 device)", "eval", TINY, "--text", HELD, "--backend", "tpu");
@@ -232,14 +215,14 @@ static void backends_and_devices_that_are_not_there(void **state)
 int cli_tests_options(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(spellings_of_the_scripts_work, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(flags_take_on_and_off, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(unknown_options_get_a_guess, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(missing_and_wrong_values_are_named, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(linears_are_chosen, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(help_is_everywhere, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(lost_output_is_no_success, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(backends_and_devices_that_are_not_there, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(spellings_of_the_scripts_work, here_open, here_close),
+        cmocka_unit_test_setup_teardown(flags_take_on_and_off, here_open, here_close),
+        cmocka_unit_test_setup_teardown(unknown_options_get_a_guess, here_open, here_close),
+        cmocka_unit_test_setup_teardown(missing_and_wrong_values_are_named, here_open, here_close),
+        cmocka_unit_test_setup_teardown(linears_are_chosen, here_open, here_close),
+        cmocka_unit_test_setup_teardown(help_is_everywhere, here_open, here_close),
+        cmocka_unit_test_setup_teardown(lost_output_is_no_success, here_open, here_close),
+        cmocka_unit_test_setup_teardown(backends_and_devices_that_are_not_there, here_open, here_close),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }

@@ -20,22 +20,6 @@
     "prune", TINY, "--method", "wanda", "--sparsity-ratio", "0.5", "--calib", CALIB, "--nsamples", "32",     \
         "--seqlen", "128", "--threads", "1", "--save-masks", "--json", "--save", (save)
 
-static scratch place;
-
-static int set_up(void **state)
-{
-    (void)state;
-    scratch_open(&place);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    scratch_close(&place);
-    return 0;
-}
-
 /* Starts a run into `save` and stops it by `number` when its second block is done. */
 static void interrupt(const char *save, int number)
 {
@@ -58,12 +42,12 @@ static void interrupt(const char *save, int number)
 static void signals_leave_a_run_that_can_go_on(void **state)
 {
     (void)state;
-    const char *whole = scratch_path(&place, "whole");
+    const char *whole = scratch_path(&here, "whole");
     PASSES(LONG(whole));
     char *expected = folder_digest(whole);
     static const int numbers[] = {SIGINT, SIGTERM};
     for (int i = 0; i < 2; i++) {
-        const char *save = scratch_path(&place, i == 0 ? "interrupted" : "terminated");
+        const char *save = scratch_path(&here, i == 0 ? "interrupted" : "terminated");
         cli_run r;
         interrupt(save, numbers[i]);
         REFUSES(2, save, LONG(save));
@@ -83,7 +67,7 @@ static void signals_leave_a_run_that_can_go_on(void **state)
 static void another_run_may_not_go_on(void **state)
 {
     (void)state;
-    const char *save = scratch_path(&place, "out"), *model = scratch_path(&place, "model");
+    const char *save = scratch_path(&here, "out"), *model = scratch_path(&here, "model");
     copy_folder(TINY, model);
     tensor_fill(path_in(model, "model.safetensors"), Q_PROJ, 0, 1, 0x3f80);
     interrupt(save, SIGTERM);
@@ -102,7 +86,7 @@ static void another_run_may_not_go_on(void **state)
 static void two_runs_do_not_share_a_folder(void **state)
 {
     (void)state;
-    const char *save = scratch_path(&place, "out");
+    const char *save = scratch_path(&here, "out");
     const char *const arguments[] = {LONG(save), NULL};
     cli_run r;
     cli_start(&r, arguments, -1);
@@ -120,7 +104,7 @@ static void two_runs_do_not_share_a_folder(void **state)
 static void a_finished_folder_is_known(void **state)
 {
     (void)state;
-    const char *save = scratch_path(&place, "out"), *work = path_in(save, ".lop");
+    const char *save = scratch_path(&here, "out"), *work = path_in(save, ".lop");
     PASSES(LONG(save));
     char *before = folder_digest(save);
     for (int i = 0; i < 3; i++) {
@@ -148,7 +132,7 @@ static void a_finished_folder_is_known(void **state)
 static void other_commands_stop_too(void **state)
 {
     (void)state;
-    const char *save = scratch_path(&place, "synth");
+    const char *save = scratch_path(&here, "synth");
     const char *const arguments[] = {"synth", "--shape", "smollm2-135m", "--save", save, "--json", NULL};
     cli_run r;
     cli_start(&r, arguments, -1);
@@ -177,18 +161,18 @@ static void kills_lose_nothing_that_was_published(void **state)
                                      "--seqlen", "96",      "--threads", "1",          "--save-masks",
                                      "--json",   NULL};
     const char *seed = getenv("LOP_KILL_SEED");
-    kill_until_done(place.path, arguments, 20, seed ? strtoull(seed, NULL, 10) : 1);
+    kill_until_done(here.path, arguments, 20, seed ? strtoull(seed, NULL, 10) : 1);
 }
 
 int cli_tests_stops(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(signals_leave_a_run_that_can_go_on, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(another_run_may_not_go_on, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(two_runs_do_not_share_a_folder, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_finished_folder_is_known, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(other_commands_stop_too, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(kills_lose_nothing_that_was_published, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(signals_leave_a_run_that_can_go_on, here_open, here_close),
+        cmocka_unit_test_setup_teardown(another_run_may_not_go_on, here_open, here_close),
+        cmocka_unit_test_setup_teardown(two_runs_do_not_share_a_folder, here_open, here_close),
+        cmocka_unit_test_setup_teardown(a_finished_folder_is_known, here_open, here_close),
+        cmocka_unit_test_setup_teardown(other_commands_stop_too, here_open, here_close),
+        cmocka_unit_test_setup_teardown(kills_lose_nothing_that_was_published, here_open, here_close),
     };
     return cmocka_run_group_tests_name("stops", tests, NULL, NULL);
 }
