@@ -2,12 +2,12 @@
 # kill_test.sh MODEL CALIB N [SEED]: N kills (SIGKILL) at random moments of a Wanda prune, each resumed by the next run
 # until the folder is whole; a new folder is begun while there are kills left. Exit 0 if every folder is that of an
 # undisturbed run but for figures of time and memory, and no block was computed whose line was in the journal.
-# Environment: LOP, the program (build/bin/lop); KILL_OPTIONS, more of its options (32 windows of 512 tokens).
+# Environment: LOP, the program (build-release/bin/lop); KILL_OPTIONS, more of its options (32 windows of 512 tokens).
 set -u
 [ $# -ge 3 ] || { sed -n '2,5s/^# //p' "$0"; exit 2; }
 model=$1 calib=$2 kills=$3 seed=${4:-1}
 tools=$(cd "$(dirname "$0")" && pwd)
-lop=${LOP:-$tools/../build/bin/lop}
+lop=${LOP:-$tools/../build-release/bin/lop}
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
