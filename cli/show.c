@@ -138,8 +138,10 @@ static void show_failure(const json_t *f)
 {
     const json_t *element = json_object_get(f, "element");
     printf("  %s", text(f, "tensor"));
-    if (json_is_integer(element)) printf(" element %" JSON_INTEGER_FORMAT, json_integer_value(element));
-    if (json_is_string(element)) printf(" element %s", json_string_value(element));
+    for (size_t i = 0; i < json_array_size(element); i++)
+        printf("%s%" JSON_INTEGER_FORMAT, i == 0 ? " element (" : ", ",
+               json_integer_value(json_array_get(element, i)));
+    if (json_array_size(element) > 0) printf(")");
     printf(": %s\n", text(f, "what"));
 }
 

@@ -13,7 +13,8 @@ typedef struct lop_verifying {
     lop_log *log;
     lop_checkpoint *file;   /* the folder's; NULL: it does not open */
     lop_net net;            /* of it; family NULL: not resolved */
-    lop_checkpoint *source; /* NULL: none was given */
+    lop_checkpoint *source; /* NULL: none is at hand */
+    bool against;           /* it was given, and did not come from the report */
     lop_masks masks;
     bool has_masks;
     json_t *report;     /* NULL: there is none, or it is no JSON */
