@@ -61,6 +61,12 @@ bool lop_dtype_from_gguf(uint32_t number, lop_dtype *out)
     return false;
 }
 
+lop_dtype lop_dtype_chosen(const char *choice)
+{
+    if (strcmp(choice, "f16") == 0) return LOP_DTYPE_F16;
+    return strcmp(choice, "bf16") == 0 ? LOP_DTYPE_BF16 : LOP_DTYPE_F32;
+}
+
 bool lop_dtype_from_safetensors(const char *name, lop_dtype *out)
 {
     for (int i = 0; i < LOP_DTYPE_COUNT; i++) {

@@ -46,6 +46,9 @@ bool lop_dtype_is_float(lop_dtype dtype); /* F32, F16, BF16 or quantised: what a
 bool lop_dtype_from_gguf(uint32_t number, lop_dtype *out);
 bool lop_dtype_from_safetensors(const char *name, lop_dtype *out);
 
+/* The type that a setting with the choices f32|f16|bf16 names. */
+lop_dtype lop_dtype_chosen(const char *choice);
+
 /* Bytes of `elements` of a type; a multiple of the group's elements. */
 size_t lop_dtype_bytes(lop_dtype dtype, uint64_t elements);
 

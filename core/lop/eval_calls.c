@@ -1,4 +1,5 @@
 /* eval_calls.c - eval, generate, tokenize. */
+#include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/memory.h"
 #include "core/device/device.h"
@@ -9,14 +10,6 @@
 #include "core/lop/session.h"
 
 #include <string.h>
-#include <time.h>
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* --text or --tokens, just one of them. */
 static lop_status text_path(const lop_settings *s, const char **out)
@@ -78,7 +71,7 @@ lop_status lop_eval(lop_model *model, const lop_setting *settings, int count, lo
     lop_perplexity found;
     lop_status status;
     *out = NULL;
-    const double began = seconds_now();
+    const double began = lop_clock_seconds();
     LOP_TRY(lop_call_settings("eval", settings, count, &s));
     LOP_TRY_DONE(cut_windows(model, &s, &corpus));
     LOP_TRY_DONE(lop_session_device(model->session, &device));
@@ -87,7 +80,7 @@ lop_status lop_eval(lop_model *model, const lop_setting *settings, int count, lo
                                       .seqlen = corpus.seqlen,
                                       .forward_batch = lop_session_batch(model->session)};
     LOP_TRY_DONE(lop_perplexity_measure(device, &model->net, &args, &model->session->log, &found));
-    status = lop_result_take(eval_json(&found, &corpus, device, seconds_now() - began), out);
+    status = lop_result_take(eval_json(&found, &corpus, device, lop_clock_seconds() - began), out);
 done:
     lop_corpus_close(&corpus);
     lop_settings_close(&s);

@@ -13,12 +13,6 @@ static lop_status write_model(const lop_convert_plan *plan, lop_result **out)
                            out);
 }
 
-/* The type that a setting of choices f32|f16|bf16 names. */
-static lop_dtype named_dtype(const char *name)
-{
-    return name[0] == 'b' ? LOP_DTYPE_BF16 : name[1] == '1' ? LOP_DTYPE_F16 : LOP_DTYPE_F32;
-}
-
 lop_status lop_convert(lop_model *model, const char *save, const lop_setting *settings, int count,
                        lop_result **out)
 {
@@ -29,8 +23,8 @@ lop_status lop_convert(lop_model *model, const char *save, const lop_setting *se
     const lop_convert_plan plan = {.source = model->file,
                                    .save = save,
                                    .dtype_given = given,
-                                   .dtype =
-                                       given ? named_dtype(lop_settings_text(&s, "outtype")) : LOP_DTYPE_F32,
+                                   .dtype = given ? lop_dtype_chosen(lop_settings_text(&s, "outtype"))
+                                                  : LOP_DTYPE_F32,
                                    .force = lop_settings_flag(&s, "force"),
                                    .resume = lop_settings_flag(&s, "resume"),
                                    .log = &model->session->log};
@@ -49,7 +43,7 @@ lop_status lop_synth(lop_session *session, const char *shape, const char *save, 
     *out = NULL;
     LOP_TRY(lop_call_settings("synth", settings, count, &s));
     LOP_TRY_DONE(lop_synth_find(shape, &found));
-    const lop_dtype dtype = named_dtype(lop_settings_text(&s, "dtype"));
+    const lop_dtype dtype = lop_dtype_chosen(lop_settings_text(&s, "dtype"));
     LOP_TRY_DONE(lop_synth_open(&found->config, dtype, (uint64_t)lop_settings_int(&s, "seed"), &model));
     const lop_convert_plan plan = {.source = model,
                                    .save = save,

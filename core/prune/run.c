@@ -5,14 +5,6 @@
 #include "core/base/memory.h"
 
 #include <string.h>
-#include <time.h>
-
-double lop_run_clock(void)
-{
-    struct timespec now;
-    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) return 0.0;
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static lop_status output_open(lop_run *run)
 {
@@ -87,9 +79,9 @@ static lop_status blocks_walk(lop_run *run)
     const bool replays = lop_run_forwards(run);
     if (done == blocks) return LOP_OK;
     LOP_TRY(machine_open(run, replays ? 0 : done));
-    const double from = lop_run_clock();
+    const double from = lop_clock_seconds();
     if (replays) LOP_TRY(lop_run_embed(run));
-    run->seconds.calibrate += lop_run_clock() - from;
+    run->seconds.calibrate += lop_clock_seconds() - from;
     for (int32_t b = replays ? 0 : done; b < blocks; b++)
         LOP_TRY(b < done ? lop_run_replay(run, b) : lop_run_compute(run, b));
     return LOP_OK;

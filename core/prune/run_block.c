@@ -26,9 +26,9 @@ static lop_status block_done(const lop_run *run, int32_t index, const char *stat
 
 static lop_status load(lop_run *run)
 {
-    const double from = lop_run_clock();
+    const double from = lop_clock_seconds();
     const lop_status status = lop_reader_take(run->reader, &run->queue, &run->mats.block);
-    run->seconds.load += lop_run_clock() - from;
+    run->seconds.load += lop_clock_seconds() - from;
     return status;
 }
 
@@ -89,7 +89,7 @@ static lop_status hand_over(lop_run *run, const lop_prune_block *chosen, double 
 {
     LOP_TRY(lop_json_put(job->line, "loss_before", losses[0] >= 0 ? json_real(losses[0]) : json_null()));
     LOP_TRY(lop_json_put(job->line, "loss_after", losses[1] >= 0 ? json_real(losses[1]) : json_null()));
-    LOP_TRY(lop_json_put(job->line, "seconds", json_real(lop_run_clock() - from)));
+    LOP_TRY(lop_json_put(job->line, "seconds", json_real(lop_clock_seconds() - from)));
     LOP_TRY(lop_writer_submit(run->writer));
     if (chosen->index > run->done) LOP_TRY(lop_run_tell(run, chosen->index - 1, "written"));
     return block_done(run, chosen->index, "computed");
@@ -106,36 +106,36 @@ static lop_status job_begin(lop_run *run, int32_t index, lop_job **out)
 lop_status lop_run_compute(lop_run *run, int32_t index)
 {
     double losses[2] = {-1.0, -1.0};
-    const double from = lop_run_clock();
+    const double from = lop_clock_seconds();
     lop_prune_block chosen;
     lop_job *job = NULL;
     LOP_TRY(lop_log_check_stop(run->call->log));
     LOP_TRY(load(run));
     LOP_TRY(lop_run_count_before(run));
-    const double loaded = lop_run_clock();
+    const double loaded = lop_clock_seconds();
     if (lop_run_forwards(run)) LOP_TRY(lop_run_pass_dense(run, index));
     LOP_TRY(lop_queue_wait(&run->queue));
-    const double calibrated = lop_run_clock();
+    const double calibrated = lop_clock_seconds();
     LOP_TRY(decide(run, index, &chosen, &losses[0]));
     LOP_TRY(job_begin(run, index, &job));
     LOP_TRY(lop_run_apply(run, &chosen, job));
     if (lop_run_forwards(run))
         LOP_TRY(lop_run_pass_pruned(run, index, run->options.loss_after ? &losses[1] : NULL));
-    const double learned = lop_run_clock();
+    const double learned = lop_clock_seconds();
     LOP_TRY(hand_over(run, &chosen, from, losses, job));
     run->seconds.calibrate += calibrated - loaded;
     run->seconds.learn += learned - calibrated;
-    run->seconds.write += lop_run_clock() - learned;
+    run->seconds.write += lop_clock_seconds() - learned;
     return LOP_OK;
 }
 
 lop_status lop_run_replay(lop_run *run, int32_t index)
 {
-    const double from = lop_run_clock();
+    const double from = lop_clock_seconds();
     LOP_TRY(lop_log_check_stop(run->call->log));
     LOP_TRY(load(run));
     if (!run->options.dense_stream) LOP_TRY(lop_run_round_rest(run, index, true));
     LOP_TRY(lop_run_pass_replay(run, index));
-    run->seconds.calibrate += lop_run_clock() - from;
+    run->seconds.calibrate += lop_clock_seconds() - from;
     return block_done(run, index, "replayed");
 }

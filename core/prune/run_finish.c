@@ -147,7 +147,7 @@ static lop_status figures_add(lop_run *run, json_t *root)
     lop_host_peak peak;
     lop_host_peak_read(&peak);
     const bool host = run->call->device->host_memory;
-    run->seconds.total = lop_run_clock() - run->began;
+    run->seconds.total = lop_clock_seconds() - run->began;
     LOP_TRY(lop_json_put(root, "seconds",
                          json_pack("{s:f, s:f, s:f, s:f, s:f}", "total", s->total, "load", s->load,
                                    "calibrate", s->calibrate, "learn", s->learn, "write", s->write)));
@@ -194,7 +194,7 @@ static lop_status report_make(lop_run *run, json_t *root)
 lop_status lop_run_finish(lop_run *run, char **report)
 {
     lop_status status = LOP_OK;
-    const double from = lop_run_clock();
+    const double from = lop_clock_seconds();
     size_t size = 0;
     json_t *root = json_object();
     if (root == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
@@ -203,7 +203,7 @@ lop_status lop_run_finish(lop_run *run, char **report)
         LOP_TRY_DONE(lop_run_tell(run, run->net.config->blocks - 1, "written"));
     LOP_TRY_DONE(lop_log_check_stop(run->call->log));
     LOP_TRY_DONE(lop_output_copy_rest(run->output));
-    run->seconds.write += lop_run_clock() - from;
+    run->seconds.write += lop_clock_seconds() - from;
     LOP_TRY_DONE(report_make(run, root));
     LOP_TRY_DONE(lop_report_text(root, report, &size));
     LOP_TRY_DONE(lop_output_add_file(run->output, LOP_REPORT_NAME, *report, size));

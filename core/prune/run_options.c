@@ -119,12 +119,6 @@ void lop_prune_option_set(const lop_method *method, lop_option_set *out)
     out->table_count = 2;
 }
 
-static lop_dtype dtype_named(const char *name)
-{
-    if (strcmp(name, "f16") == 0) return LOP_DTYPE_F16;
-    return strcmp(name, "bf16") == 0 ? LOP_DTYPE_BF16 : LOP_DTYPE_F32;
-}
-
 static void options_read(const lop_settings *s, lop_run_options *out)
 {
     const char *losses = lop_settings_text(s, "losses"), *dtype = lop_settings_text(s, "dtype");
@@ -138,7 +132,7 @@ static void options_read(const lop_settings *s, lop_run_options *out)
         .resume = lop_settings_flag(s, "resume"),
         .dtype_given = dtype != NULL,
     };
-    if (dtype != NULL) out->dtype = dtype_named(dtype);
+    if (dtype != NULL) out->dtype = lop_dtype_chosen(dtype);
 }
 
 /* Without windows there is nothing to lose against and nothing to propagate. */
@@ -173,7 +167,7 @@ static lop_status targets_check(const lop_run *run)
 lop_status lop_run_prepare(lop_run *run, const lop_prune_call *call)
 {
     run->call = call;
-    run->began = lop_run_clock();
+    run->began = lop_clock_seconds();
     LOP_TRY(lop_method_need(call->method, &run->method));
     options_read(call->settings, &run->options);
     LOP_TRY(lop_target_read(call->settings, &run->target));

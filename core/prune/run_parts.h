@@ -4,6 +4,7 @@
 #ifndef LOP_CORE_PRUNE_RUN_PARTS_H
 #define LOP_CORE_PRUNE_RUN_PARTS_H
 
+#include "core/base/clock.h"
 #include "core/io/output.h"
 #include "core/model/walk.h"
 #include "core/prune/calibrate.h"
@@ -68,9 +69,6 @@ typedef struct lop_run {
 
 /* True if the run feeds calibration windows through blocks at all. */
 bool lop_run_forwards(const lop_run *run);
-
-/* Seconds since some fixed point. */
-double lop_run_clock(void);
 
 /* Options and what follows from headers alone (run_options.c): nothing is computed or written. */
 LOP_CHECKED lop_status lop_run_prepare(lop_run *run, const lop_prune_call *call);
