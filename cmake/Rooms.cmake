@@ -38,3 +38,28 @@ function(lop_kernels room)
     target_sources(lop_${room} PRIVATE $<TARGET_OBJECTS:lop_kernels_${set}>)
   endforeach()
 endfunction()
+
+# The CUDA backend: C11 but for what launches and holds kernels.
+function(lop_backend_cuda room)
+  if(NOT LOP_CUDA)
+    return()
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/backends/cuda/*.c ${PROJECT_SOURCE_DIR}/backends/cuda/*.cu)
+  target_sources(lop_${room} PRIVATE ${sources})
+  target_compile_definitions(lop_${room} PRIVATE LOP_CUDA)
+  target_link_libraries(lop_${room} PUBLIC CUDA::cudart CUDA::cublasLt)
+  # ptxas says what a kernel takes; a spill would be a warning worth failing for.
+  target_compile_options(lop_${room} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xptxas -warn-spills -Xcompiler -Wall,-Wextra>")
+endfunction()
+
+# The OpenCL backend; the text of the kernels travels inside it.
+function(lop_backend_opencl room)
+  if(NOT LOP_OPENCL)
+    return()
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/backends/opencl/*.c)
+  target_sources(lop_${room} PRIVATE ${sources})
+  target_compile_definitions(lop_${room} PRIVATE LOP_OPENCL)
+  target_include_directories(lop_${room} PRIVATE ${LOP_CL_INCLUDE} ${LOP_CLBLAST_INCLUDE})
+  target_link_libraries(lop_${room} PUBLIC ${LOP_CL_LIB} ${LOP_CLBLAST_LIB})
+endfunction()

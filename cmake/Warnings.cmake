@@ -1,13 +1,13 @@
 # One set of warnings for everything that is ours; errors only where a preset says so.
 add_library(lop_warnings INTERFACE)
-target_compile_options(lop_warnings INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
-  -Wdouble-promotion)
+set(lop_warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
+    -Wdouble-promotion)
+target_compile_options(lop_warnings INTERFACE "$<$<COMPILE_LANGUAGE:C>:${lop_warnings}>")
 if(NOT OpenMP_C_FOUND)
   target_compile_options(lop_warnings INTERFACE -Wno-unknown-pragmas)
 endif()
 if(LOP_WERROR)
-  target_compile_options(lop_warnings INTERFACE -Werror)
+  target_compile_options(lop_warnings INTERFACE $<$<COMPILE_LANGUAGE:C>:-Werror>)
 endif()
 if(LOP_SANITIZE)
   add_compile_options(-fsanitize=${LOP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)

@@ -18,8 +18,9 @@ extern void openblas_set_num_threads(int threads) __attribute__((weak));
 /* 0: a build without threads, which takes its buffers without a lock. Two calls at once spoil each other's products. */
 extern int openblas_get_parallel(void) __attribute__((weak));
 
-static lop_status cpu_device_count(int *count)
+static lop_status cpu_device_count(int *count, lop_why *why)
 {
+    (void)why;
     *count = 1;
     return LOP_OK;
 }

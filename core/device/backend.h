@@ -33,13 +33,17 @@ typedef enum lop_type {
     LOP_I64
 } lop_type;
 
+/* Products of f32 operands; 16-bit operands are exact in any of them, and accumulation is at least f32. */
 typedef enum lop_math {
-    LOP_MATH_F32,   /* products of f32 operands in full f32: no TF32 */
+    LOP_MATH_F32,   /* full f32: no TF32. For a model's own products: its weights as f32 whatever their type */
     LOP_MATH_TF32,  /* the device may round f32 operands to TF32 */
-    LOP_MATH_NATIVE /* whatever the device is fastest at for these operands, accumulation at least f32 */
+    LOP_MATH_NATIVE /* a model's products in its own type where the device takes it; f32 operands as in F32 */
 } lop_math;
 
 typedef struct lop_backend lop_backend;
+
+/* Quicker ways to do what the plain path does. Each may be NULL. Empty until a backend brings one. */
+typedef struct lop_fast lop_fast;
 
 typedef struct lop_device { /* one processor */
     const lop_backend *backend;
@@ -52,12 +56,10 @@ typedef struct lop_device { /* one processor */
     int units, lanes_max;   /* multiprocessors or cores; the widest group */
     uint32_t product_types; /* bit per lop_type that gemm takes as operands */
     bool host_memory;       /* true: device memory is host memory */
+    bool accelerator;       /* true: not a processor of this host, so worth taking before one */
+    lop_math math;          /* set by core: how a model's own products are computed */
+    const lop_fast *fast;   /* set by core: the backend's quicker ways, or NULL: the plain ones alone */
 } lop_device;
-
-typedef struct lop_queue {
-    lop_device *device;
-    void *impl;
-} lop_queue;
 
 typedef struct lop_fence {
     lop_device *device;
@@ -73,6 +75,12 @@ typedef struct lop_buf {
     size_t bytes;
     lop_place place;
 } lop_buf;
+
+typedef struct lop_queue {
+    lop_device *device;
+    void *impl;
+    lop_buf stage; /* set by core: page-locked memory that small transfers pass through */
+} lop_queue;
 
 typedef struct lop_mat { /* a row-major view: owns nothing, passed by value; buf NULL: absent */
     lop_buf *buf;
@@ -111,12 +119,14 @@ typedef struct lop_arg {
     };
 } lop_arg;
 
-/* Quicker ways to do what the plain path does. Each may be NULL. Empty until a backend brings one. */
-typedef struct lop_fast lop_fast;
+/* Why a backend has no device, or what it passed over to find those it has; "" if there is nothing to say. */
+typedef struct lop_why {
+    char text[256];
+} lop_why;
 
 struct lop_backend {
-    const char *name;                       /* "cpu", ... */
-    lop_status (*device_count)(int *count); /* 0 is an answer, not an error */
+    const char *name; /* "cpu", ... */
+    lop_status (*device_count)(int *count, lop_why *why); /* 0 is an answer, not an error; why is "" before */
     lop_status (*device_open)(int index, lop_device *device);
     void (*device_close)(lop_device *device);
     lop_status (*bytes_free)(lop_device *device, size_t *bytes);

@@ -9,15 +9,16 @@
 
 /* ------------------------------------------------------------------------------------------------ devices */
 
-/* "cpu (1 device)" for each backend of the build, and why the others are not in it. */
+/* "cpu (1 device)" for each backend of the build, or why it has none, and why the others are not in it. */
 static lop_status devices_tell(lop_string *text)
 {
     const lop_backend_list list = lop_backends();
     for (int i = 0; i < list.count; i++) {
         int count = 0;
-        if (list.at[i]->device_count(&count) != LOP_OK) count = 0;
-        LOP_TRY(lop_string_print(text, "%s%s (%d device%s)", i ? ", " : "", list.at[i]->name, count,
-                                 count == 1 ? "" : "s"));
+        lop_why why = {""};
+        if (list.at[i]->device_count(&count, &why) != LOP_OK) count = 0;
+        LOP_TRY(lop_string_print(text, "%s%s (%d device%s%s%s)", i ? ", " : "", list.at[i]->name, count,
+                                 count == 1 ? "" : "s", why.text[0] ? ": " : "", why.text));
     }
     int missing = 0;
     const lop_backend_missing *not_here = lop_backends_missing(&missing);
@@ -38,21 +39,42 @@ static lop_status device_fail(const char *backend, int index)
     return status;
 }
 
+/* Opens device `index` of a backend if it has so many; *out is empty if not. */
+static lop_status backend_open(const lop_backend *backend, int index, lop_device *out)
+{
+    int count = 0;
+    lop_why why = {""};
+    LOP_TRY(backend->device_count(&count, &why));
+    if (index < 0 || index >= count) return LOP_OK;
+    *out = (lop_device){.backend = backend, .math = LOP_MATH_NATIVE, .fast = backend->fast};
+    const lop_status status = backend->device_open(index, out);
+    if (status != LOP_OK) *out = (lop_device){0};
+    return status;
+}
+
+/* What cannot be opened is passed over like what is not there: the last of the list always can. */
+static lop_status best_open(int index, lop_device *out)
+{
+    const lop_backend_list list = lop_backends();
+    lop_status status = LOP_OK;
+    for (int i = 0; i < list.count; i++) {
+        status = backend_open(list.at[i], index, out);
+        if (out->backend == NULL) continue;
+        if (out->accelerator || i == list.count - 1) break;
+        lop_device_close(out);
+    }
+    return out->backend != NULL || status != LOP_OK ? status : device_fail("auto", index);
+}
+
 lop_status lop_device_open(const char *backend, int index, lop_device *out)
 {
     *out = (lop_device){0};
+    if (strcmp(backend, "auto") == 0) return best_open(index, out);
     const lop_backend_list list = lop_backends();
     for (int i = 0; i < list.count; i++) {
-        int count = 0;
-        const bool any = strcmp(backend, "auto") == 0;
-        if (!any && strcmp(backend, list.at[i]->name) != 0) continue;
-        const lop_status counted = list.at[i]->device_count(&count);
-        if (counted != LOP_OK && !any) return counted;
-        if (counted != LOP_OK || index < 0 || index >= count) continue;
-        out->backend = list.at[i];
-        const lop_status status = out->backend->device_open(index, out);
-        if (status != LOP_OK) *out = (lop_device){0};
-        return status;
+        if (strcmp(backend, list.at[i]->name) != 0) continue;
+        const lop_status status = backend_open(list.at[i], index, out);
+        if (status != LOP_OK || out->backend != NULL) return status;
     }
     return device_fail(backend, index);
 }
@@ -69,6 +91,16 @@ lop_status lop_device_threads(lop_device *device, int threads)
     if (threads < 0 || threads > 4096)
         return LOP_FAIL(LOP_E_ARGUMENT, "%d threads; give 1 to 4096, or 0 for all", threads);
     return device->backend->threads_set(device, threads);
+}
+
+void lop_device_math(lop_device *device, lop_math math)
+{
+    device->math = math;
+}
+
+void lop_device_fast(lop_device *device, bool on)
+{
+    device->fast = on ? device->backend->fast : NULL;
 }
 
 /* ------------------------------------------------------------------------------------------------ queues, fences */
@@ -88,6 +120,7 @@ void lop_queue_close(lop_queue *q)
     lop_error_save(&kept);
     (void)!q->device->backend->queue_wait(q);
     lop_error_restore(&kept);
+    lop_buf_close(&q->stage);
     q->device->backend->queue_close(q);
     *q = (lop_queue){0};
 }
@@ -196,6 +229,8 @@ void lop_buf_close(lop_buf *buf)
 
 /* ------------------------------------------------------------------------------------------------ small transfers */
 
+#define STAGE_BYTES ((size_t)4 << 20) /* at a time: as quick as larger pieces, and small to hold */
+
 /* Rows between packed host memory and a matrix whose buffer the host can reach. */
 static void rows_move(lop_mat m, char *host, bool up)
 {
@@ -209,26 +244,33 @@ static void rows_move(lop_mat m, char *host, bool up)
         memcpy(up ? at + r * stride : host + r * row, up ? host + r * row : at + r * stride, row);
 }
 
-/* The same through page-locked memory: one copy if the rows are packed, else one a row. */
+/* One piece of packed bytes between the host and a buffer, through the queue's page-locked memory. */
+static lop_status piece_move(lop_queue *q, lop_buf *buf, size_t at, char *host, size_t bytes, bool up)
+{
+    const lop_backend *backend = q->device->backend;
+    if (up) memcpy(q->stage.host, host, bytes);
+    LOP_TRY(up ? backend->copy(q, buf, at, &q->stage, 0, bytes)
+               : backend->copy(q, &q->stage, 0, buf, at, bytes));
+    LOP_TRY(lop_queue_wait(q));
+    if (!up) memcpy(host, q->stage.host, bytes);
+    return LOP_OK;
+}
+
+/* The same where the host cannot reach the buffer: the whole if its rows are packed, else row by row. */
 static lop_status rows_stage(lop_queue *q, lop_mat m, char *host, bool up)
 {
     const size_t size = lop_type_bytes(m.type);
     const int32_t pieces = m.ld == m.cols ? 1 : m.rows;
-    const size_t bytes = (size_t)lop_mat_elements(m) * size, piece = bytes / (size_t)pieces;
-    lop_buf stage = {0};
-    LOP_TRY(lop_buf_open(q->device, LOP_ON_HOST, bytes, &stage));
-    lop_status status = LOP_OK;
-    if (up) memcpy(stage.host, host, bytes);
-    for (int32_t r = 0; r < pieces && status == LOP_OK; r++) {
-        const size_t there = (size_t)(m.at + (int64_t)r * m.ld) * size, here = (size_t)r * piece;
-        status = up ? q->device->backend->copy(q, m.buf, there, &stage, here, piece)
-                    : q->device->backend->copy(q, &stage, here, m.buf, there, piece);
+    const size_t piece = (size_t)lop_mat_elements(m) * size / (size_t)pieces;
+    if (q->stage.device == NULL) LOP_TRY(lop_buf_open(q->device, LOP_ON_HOST, STAGE_BYTES, &q->stage));
+    for (int32_t r = 0; r < pieces; r++) {
+        const size_t there = (size_t)(m.at + (int64_t)r * m.ld) * size;
+        for (size_t at = 0; at < piece; at += STAGE_BYTES) {
+            const size_t left = piece - at, bytes = left < STAGE_BYTES ? left : STAGE_BYTES;
+            LOP_TRY(piece_move(q, m.buf, there + at, host + (size_t)r * piece + at, bytes, up));
+        }
     }
-    const lop_status waited = lop_queue_wait(q);
-    if (status == LOP_OK) status = waited;
-    if (status == LOP_OK && !up) memcpy(host, stage.host, bytes);
-    lop_buf_close(&stage);
-    return status;
+    return LOP_OK;
 }
 
 static lop_status transfer(lop_queue *q, lop_mat m, char *host, bool up)

@@ -4,12 +4,19 @@
 
 #include "core/device/backend.h"
 
-/* Opens device `index` of the backend named `backend`, or of the best one that has a device when it is "auto".
+/* Opens device `index` of the backend named `backend`, or of the best one that has a device when it is "auto": an
+ * accelerator, else the last of the list.
  * LOP_E_DEVICE: no such backend or device (the sentence lists what there is). */
 LOP_CHECKED lop_status lop_device_open(const char *backend, int index, lop_device *out);
 void lop_device_close(lop_device *device);
 
 LOP_CHECKED lop_status lop_device_threads(lop_device *device, int threads); /* 0: all */
+
+/* How a model's own products are computed from now on; LOP_MATH_NATIVE when a device opens. */
+void lop_device_math(lop_device *device, lop_math math);
+
+/* Whether the backend's quicker ways are taken; they are when a device opens. */
+void lop_device_fast(lop_device *device, bool on);
 
 LOP_CHECKED lop_status lop_queue_open(lop_device *device, lop_queue *out);
 void lop_queue_close(lop_queue *q); /* waits first */

@@ -86,7 +86,7 @@ lop_status lop_linear(lop_queue *q, lop_mat x, lop_mat w, lop_mat bias, lop_mat 
     };
     LOP_CHECK(q, "linear", operands);
     const lop_gemm_args product = {
-        .a = x, .b = w, .c = y, .tb = true, .alpha = 1.0f, .math = LOP_MATH_NATIVE, .count = 1};
+        .a = x, .b = w, .c = y, .tb = true, .alpha = 1.0f, .math = q->device->math, .count = 1};
     LOP_TRY(lop_gemm(q, &product));
     return lop_mat_present(bias) ? lop_add_bias(q, y, bias) : LOP_OK;
 }

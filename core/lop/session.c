@@ -3,6 +3,8 @@
 
 #include "core/base/memory.h"
 
+#include <string.h>
+
 const char *lop_version(void)
 {
     return LOP_VERSION;
@@ -57,6 +59,12 @@ int32_t lop_session_batch(const lop_session *session)
     return (int32_t)lop_settings_int(&session->settings, "forward-batch");
 }
 
+static lop_math math_read(const char *text)
+{
+    if (strcmp(text, "f32") == 0) return LOP_MATH_F32;
+    return strcmp(text, "tf32") == 0 ? LOP_MATH_TF32 : LOP_MATH_NATIVE;
+}
+
 lop_status lop_session_device(lop_session *session, lop_device **out)
 {
     *out = &session->device;
@@ -65,6 +73,8 @@ lop_status lop_session_device(lop_session *session, lop_device **out)
     const char *wanted = lop_settings_text(s, "backend");
     LOP_TRY(lop_device_open(wanted, (int)lop_settings_int(s, "device"), &session->device));
     session->device_open = true;
+    lop_device_math(&session->device, math_read(lop_settings_text(s, "math")));
+    lop_device_fast(&session->device, lop_settings_flag(s, "fast"));
     LOP_TRY(lop_device_threads(&session->device, (int)lop_settings_int(s, "threads")));
     lop_log_say(&session->log, LOP_EVENT_NOTE, "backend %s: %s (%s)", session->device.backend->name,
                 session->device.name, lop_settings_given(s, "backend") ? "as asked" : "the best there is");

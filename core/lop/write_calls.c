@@ -57,22 +57,28 @@ done:
     return status;
 }
 
-static lop_status add_devices(const lop_backend *backend, json_t *devices, json_t *missing)
+static void add_devices(const lop_backend *backend, json_t *devices, json_t *missing)
 {
     int count = 0;
-    if (backend->device_count(&count) != LOP_OK || count == 0)
-        (void)json_array_append_new(missing, json_pack("{s:s, s:s}", "backend", backend->name, "why",
-                                                       count == 0 ? "no device" : lop_error()));
+    lop_why why = {""};
+    if (backend->device_count(&count, &why) != LOP_OK)
+        (void)snprintf(why.text, sizeof why.text, "%s", lop_error());
+    if (why.text[0] != '\0')
+        (void)json_array_append_new(missing,
+                                    json_pack("{s:s, s:s}", "backend", backend->name, "why", why.text));
     for (int i = 0; i < count; i++) {
         lop_device device = {.backend = backend};
-        LOP_TRY(backend->device_open(i, &device));
+        if (backend->device_open(i, &device) != LOP_OK) {
+            (void)json_array_append_new(
+                missing, json_pack("{s:s, s:s}", "backend", backend->name, "why", lop_error()));
+            continue;
+        }
         (void)json_array_append_new(devices,
                                     json_pack("{s:s, s:i, s:s, s:I, s:i}", "backend", backend->name, "index",
                                               i, "name", device.name, "bytes_total",
                                               (json_int_t)device.bytes_total, "units", device.units));
         backend->device_close(&device);
     }
-    return LOP_OK;
 }
 
 lop_status lop_devices(lop_session *session, lop_result **out)
@@ -83,14 +89,9 @@ lop_status lop_devices(lop_session *session, lop_result **out)
     const lop_backend_list list = lop_backends();
     const lop_backend_missing *absent = lop_backends_missing(&missing_count);
     json_t *devices = json_array(), *missing = json_array();
-    lop_status status = LOP_OK;
-    for (int i = 0; i < list.count && status == LOP_OK; i++)
-        status = add_devices(list.at[i], devices, missing);
+    for (int i = 0; i < list.count; i++) add_devices(list.at[i], devices, missing);
     for (int i = 0; i < missing_count; i++)
         (void)json_array_append_new(missing,
                                     json_pack("{s:s, s:s}", "backend", absent[i].name, "why", absent[i].why));
-    json_t *object = json_pack("{s:o, s:o}", "devices", devices, "missing", missing);
-    if (status == LOP_OK) return lop_result_take(object, out);
-    json_decref(object);
-    return status;
+    return lop_result_take(json_pack("{s:o, s:o}", "devices", devices, "missing", missing), out);
 }

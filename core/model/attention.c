@@ -81,6 +81,7 @@ static lop_status attend_tile(lop_queue *q, const lop_attention_args *a, const t
                                   .tb = true,
                                   .c = scores_view(a->tile, t->queries, t->keys, ld),
                                   .alpha = 1.0f,
+                                  .math = q->device->math,
                                   .step_a = a->head_dim,
                                   .step_c = step};
     LOP_TRY(product_heads(q, a, t, scores, a->k));
@@ -93,6 +94,7 @@ static lop_status attend_tile(lop_queue *q, const lop_attention_args *a, const t
     const lop_gemm_args mix = {.a = scores.c,
                                .c = head_view(a->out, row, t->queries, t->head, a->head_dim),
                                .alpha = 1.0f,
+                               .math = q->device->math,
                                .step_a = step,
                                .step_c = a->head_dim};
     return product_heads(q, a, t, mix, a->v);

@@ -11,7 +11,7 @@ lop_type lop_walk_word(const lop_device *device, const lop_net *net)
 {
     const lop_type own = lop_staging_type(net->config->dtype);
     const bool taken = (device->product_types >> own & 1u) != 0;
-    return taken ? own : LOP_F32;
+    return taken && device->math == LOP_MATH_NATIVE ? own : LOP_F32;
 }
 
 static lop_status read_row(const lop_net *net, int32_t id, float *out)

@@ -4,7 +4,8 @@
 
 #include "core/model/block.h"
 
-/* The storage word of weights and activations inside a block: f32 where the device's products are, else the model's. */
+/* The storage word of weights and activations inside a block: the model's own where the device takes products of it and
+ * is to compute in it (lop_device_math), else f32. */
 lop_type lop_walk_word(const lop_device *device, const lop_net *net);
 
 /* x[i,:] = embedding of ids[i]: only the rows asked for are read. x (count, C) f32. Ids outside: LOP_E_FORMAT. */

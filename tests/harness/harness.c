@@ -2,6 +2,7 @@
 #include "tests/harness/harness.h"
 #include "tests/harness/compare.h"
 #include "tests/harness/inputs.h"
+#include "tests/harness/test_groups.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@ const char *harness_backend(int argc, char **argv)
 lop_status harness_open(harness *h, const char *backend)
 {
     memset(h, 0, sizeof *h);
-    LOP_TRY(lop_device_open(backend, 0, &h->device));
+    LOP_TRY(test_device_open(backend, &h->device));
     launch_counter_attach(&h->counter, &h->device);
     return lop_queue_open(&h->device, &h->queue);
 }

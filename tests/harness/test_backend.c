@@ -4,8 +4,18 @@
 #include "tests/harness/test_groups.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 const char *test_backend = "cpu";
+
+lop_status test_device_open(const char *backend, lop_device *out)
+{
+    const char *fast = getenv("LOP_FAST");
+    LOP_TRY(lop_device_open(backend, 0, out));
+    lop_device_fast(out, fast == NULL || strcmp(fast, "0") != 0);
+    return LOP_OK;
+}
 
 int backend_missing(const char *backend)
 {

@@ -4,6 +4,8 @@
 #ifndef LOP_TESTS_HARNESS_TEST_GROUPS_H
 #define LOP_TESTS_HARNESS_TEST_GROUPS_H
 
+#include "core/device/device.h"
+
 #define TEST_GROUP_DECLARE(name) int name(void);
 #define TEST_GROUP_ENTRY(name)   {#name, name},
 
@@ -16,6 +18,9 @@ typedef struct test_group {
 int groups_run(const test_group *groups, int count, const char *wanted);
 
 extern const char *test_backend; /* that the tests of this run open; "cpu" until main is told another */
+
+/* Device 0 of a backend, with its quicker ways unless LOP_FAST=0 stands in the environment. */
+LOP_CHECKED lop_status test_device_open(const char *backend, lop_device *out);
 
 /* 0 if device 0 of the backend opens; otherwise what the program returns, with the reason printed: 77, which ctest
  * takes for a skip, or 1 when LOP_REQUIRE names the backend. */

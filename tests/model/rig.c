@@ -13,7 +13,7 @@
 void rig_open(rig *r, const char *path)
 {
     memset(r, 0, sizeof *r);
-    assert_ok(lop_device_open(test_backend, 0, &r->device));
+    assert_ok(test_device_open(test_backend, &r->device));
     assert_ok(lop_queue_open(&r->device, &r->queue));
     assert_ok(lop_checkpoint_open(path, &r->file));
     assert_ok(lop_net_open(r->file, &r->net));

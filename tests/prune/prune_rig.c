@@ -3,6 +3,7 @@
 
 #include "core/base/file.h"
 #include "core/base/memory.h"
+#include "tests/harness/test_groups.h"
 
 #include <setjmp.h>
 #include <spawn.h>
@@ -87,7 +88,7 @@ lop_status prune_do(const prune_try *t, char **report)
     lop_device device;
     lop_checkpoint *model = NULL;
     *report = NULL;
-    LOP_TRY(lop_device_open(prune_backend, 0, &device));
+    LOP_TRY(test_device_open(prune_backend, &device));
     lop_status status = lop_device_threads(&device, t->threads);
     if (status == LOP_OK) status = lop_checkpoint_open(t->model, &model);
     if (status == LOP_OK) status = prune_on(&device, model, t, report);

@@ -7,6 +7,7 @@
 #include "tests/harness/shared_data.h"
 #include "tests/prune/groups.h"
 #include "tests/prune/prune_rig.h"
+#include "tests/harness/test_groups.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -82,7 +83,7 @@ static double perplexity_of(const golden_source *source, const char *folder)
     char *ids = NULL;
     size_t size = 0;
     lop_perplexity out;
-    prune_ok(lop_device_open(prune_backend, 0, &device));
+    prune_ok(test_device_open(prune_backend, &device));
     prune_ok(lop_checkpoint_open(folder, &file));
     prune_ok(lop_net_open(file, &net));
     prune_ok(lop_file_read(source->eval, 1 << 24, &ids, &size));

@@ -4,6 +4,7 @@
 #include "core/base/memory.h"
 #include "tests/prune/groups.h"
 #include "tests/prune/prune_bench.h"
+#include "tests/harness/test_groups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -185,7 +186,7 @@ static void plan(void **state)
     const lop_setting how[] = {half, {"calib", b.ids}, {"nsamples", "6"}, {"seqlen", "32"}};
     lop_prune_option_set(lop_method_find("wanda"), &set);
     prune_ok(lop_settings_open(&set, how, 4, &settings));
-    prune_ok(lop_device_open(prune_backend, 0, &device));
+    prune_ok(test_device_open(prune_backend, &device));
     prune_ok(lop_checkpoint_open(b.model.folder, &model));
     const lop_prune_call call = {
         .device = &device, .model = model, .method = "wanda", .settings = &settings, .save = b.save};
