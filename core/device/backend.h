@@ -35,8 +35,8 @@ typedef enum lop_type {
 
 /* Products of f32 operands; 16-bit operands are exact in any of them, and accumulation is at least f32. */
 typedef enum lop_math {
-    LOP_MATH_F32,   /* full f32: no TF32. For a model's own products: its weights as f32 whatever their type */
-    LOP_MATH_TF32,  /* the device may round f32 operands to TF32 */
+    LOP_MATH_F32,  /* full f32: no TF32. For a model's own products: its weights as f32 whatever their type */
+    LOP_MATH_TF32, /* the device may round f32 operands to TF32 */
     LOP_MATH_NATIVE /* a model's products in its own type where the device takes it; f32 operands as in F32 */
 } lop_math;
 
@@ -125,7 +125,7 @@ typedef struct lop_why {
 } lop_why;
 
 struct lop_backend {
-    const char *name; /* "cpu", ... */
+    const char *name;                                     /* "cpu", ... */
     lop_status (*device_count)(int *count, lop_why *why); /* 0 is an answer, not an error; why is "" before */
     lop_status (*device_open)(int index, lop_device *device);
     void (*device_close)(lop_device *device);

@@ -213,14 +213,8 @@ static lop_status tell(lop_queue *q, const pass *p, lop_input_id input, lop_mat 
 static lop_status apply_linear(lop_queue *q, int32_t tokens, lop_mat x, lop_mat w, lop_mat bias, float keep,
                                lop_mat y)
 {
-    lop_gemm_args args = {.a = x,
-                          .b = w,
-                          .c = y,
-                          .tb = true,
-                          .alpha = 1.0f,
-                          .beta = keep,
-                          .math = q->device->math,
-                          .count = 1};
+    lop_gemm_args args = {
+        .a = x, .b = w, .c = y, .tb = true, .alpha = 1.0f, .beta = keep, .math = q->device->math, .count = 1};
     if (tokens % WHOLE_ROWS != 0) {
         args.count = x.rows / tokens;
         args.a.rows = args.c.rows = tokens;

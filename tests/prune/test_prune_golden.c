@@ -5,9 +5,9 @@
 #include "core/base/memory.h"
 #include "core/eval/perplexity.h"
 #include "tests/harness/shared_data.h"
+#include "tests/harness/test_groups.h"
 #include "tests/prune/groups.h"
 #include "tests/prune/prune_rig.h"
-#include "tests/harness/test_groups.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -2,9 +2,9 @@
  * sentence, and nothing written. */
 #include "core/base/file.h"
 #include "core/base/memory.h"
+#include "tests/harness/test_groups.h"
 #include "tests/prune/groups.h"
 #include "tests/prune/prune_bench.h"
-#include "tests/harness/test_groups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
