@@ -16,6 +16,10 @@
 #define LOP_CHECKED
 #endif
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Records code and sentence for this thread and returns code. Use LOP_FAIL, which adds the place. */
 lop_status lop_fail(lop_status code, const char *file, int line, const char *format, ...) LOP_PRINTF(4, 5);
 
@@ -33,6 +37,10 @@ typedef struct lop_error_record {
 } lop_error_record;
 void lop_error_save(lop_error_record *out);
 void lop_error_restore(const lop_error_record *record);
+
+#ifdef __cplusplus
+}
+#endif
 
 /* Records a failure and is its code: by the macro and not by what the call returns, so that a reader of one file, an
  * analyser too, sees that it is not LOP_OK. `code` is worked out twice. */

@@ -158,6 +158,9 @@ typedef struct lop_backend_list {
     const lop_backend *const *at;
     int count;
 } lop_backend_list;
+#ifdef __cplusplus
+extern "C" {
+#endif
 lop_backend_list lop_backends(void);
 
 /* Backends that exist and are not in this build, with the reason, for `lop devices`. */
@@ -165,5 +168,8 @@ typedef struct lop_backend_missing {
     const char *name, *why;
 } lop_backend_missing;
 const lop_backend_missing *lop_backends_missing(int *count);
+#ifdef __cplusplus
+}
+#endif
 
 #endif
