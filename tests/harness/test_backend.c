@@ -1,5 +1,6 @@
 /* test_backend.c - the backend of this run, and what a program returns without it. */
 #include "core/device/device.h"
+#include "tests/harness/far_memory.h"
 #include "tests/harness/shared_data.h"
 #include "tests/harness/test_groups.h"
 
@@ -12,15 +13,19 @@ const char *test_backend = "cpu";
 lop_status test_device_open(const char *backend, lop_device *out)
 {
     const char *fast = getenv("LOP_FAST");
-    LOP_TRY(lop_device_open(backend, 0, out));
+    const bool far = strcmp(backend, FAR_MEMORY) == 0;
+    LOP_TRY(lop_device_open(far ? "cpu" : backend, 0, out));
     lop_device_fast(out, fast == NULL || strcmp(fast, "0") != 0);
-    return LOP_OK;
+    if (!far) return LOP_OK;
+    const lop_status status = far_memory_attach(out);
+    if (status != LOP_OK) lop_device_close(out);
+    return status;
 }
 
 int backend_missing(const char *backend)
 {
     lop_device device;
-    if (lop_device_open(backend, 0, &device) == LOP_OK) {
+    if (test_device_open(backend, &device) == LOP_OK) {
         lop_device_close(&device);
         return 0;
     }

@@ -19,7 +19,8 @@ int groups_run(const test_group *groups, int count, const char *wanted);
 
 extern const char *test_backend; /* that the tests of this run open; "cpu" until main is told another */
 
-/* Device 0 of a backend, with its quicker ways unless LOP_FAST=0 stands in the environment. */
+/* Device 0 of a backend, with its quicker ways unless LOP_FAST=0 stands in the environment. "far" is the CPU behind the
+ * double of a device with memory of its own (far_memory.h). */
 LOP_CHECKED lop_status test_device_open(const char *backend, lop_device *out);
 
 /* 0 if device 0 of the backend opens; otherwise what the program returns, with the reason printed: 77, which ctest
