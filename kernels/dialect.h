@@ -57,8 +57,12 @@
 
 /* The elements of a pack at column i that lie in [from, to), and `other` for the rest. */
 #define PACK_WHERE(v, i, from, to, other) LOP_CAT(lop_where_, PACKS)((v), (i), (from), (to), (other))
-#define PACK_DOWN(i)                      ((i) / PACKS * PACKS)
-#define PACK_UP(i)                        (((i) + PACKS - 1) / PACKS * PACKS)
+/* The bits of eight neighbouring floats, read at once: keys(p, key) fills u32 key[8]. Only where PACKS is 8. */
+
+/* The elements of a pack whose keep bits are 1, the first the bit of value 128, and +0 for the rest. */
+#define PACK_KEPT(v, bits) LOP_CAT(lop_kept_, PACKS)((v), (bits))
+#define PACK_DOWN(i)       ((i) / PACKS * PACKS)
+#define PACK_UP(i)         (((i) + PACKS - 1) / PACKS * PACKS)
 
 /* Loops of lanes over columns [0, n): EACH where the turns are independent, EACH_TURN where they are not (a count in
  * local memory), EACH_MIN where they meet in one least value. */
@@ -72,6 +76,10 @@
 #define LOP_EACH_PACK(i, from, to)      for (int i = PACK_DOWN(from) + PACKS * LANE; i < (to); i += PACKS * LANES)
 #define EACH_PACK(i, from, to)          LOP_SIMD() LOP_EACH_PACK(i, from, to)
 #define EACH_PACK_MAX(i, from, to, top) LOP_SIMD_MAX(top) LOP_EACH_PACK(i, from, to)
+
+/* Rows met one after the other, each lane keeping what is its own of them: EACH_SPAN goes over the columns [0, n), a pack
+ * a lane at a time, EACH_OWN over what of a span is this lane's, and OWN is its place among the OWN_PACKS. A lane's own is
+ * one pack in registers; the CPU's one lane owns all columns, in local memory. */
 
 /* Rows of parts: the lanes form teams just wide enough for the packs of one part of `width` columns; EACH_TEAM shares
  * the parts among teams, EACH_TEAM_PACK one part among the lanes of a team. */

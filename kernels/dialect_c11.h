@@ -54,6 +54,13 @@ typedef float pack1;
     LOP_PRAGMA(omp simd reduction(+ : sum)) for (int i = lop_run; i < i_min(lop_run + 1024, to); i++)
 #define EACH_SUM(i, n, sum) EACH_PACK_SUM(i, 0, n, sum)
 
+#define OWN_PACKS(name)    LOCAL_ROW(PACK, name)
+#define OWN(name, c)       (name)[c]
+#define EACH_SPAN(at, n)   for (int at = 0; at == 0; at++)
+#define EACH_OWN(c, at, n) LOP_SIMD() for (int c = 0; c < (n); c++)
+#define UNROLLED(n)
+#define EXP_IS_DEAR 1 /* what was stored exactly is read back rather than computed again */
+
 FN u32 f_bits(float x)
 {
     u32 u;
@@ -73,6 +80,22 @@ FN float f_max(float a, float b) /* a when b is NaN */
 FN float f_abs(float x)
 {
     return f_from(f_bits(x) & 0x7fffffffu);
+}
+FN float f_is_zero(float x) /* 1 or 0 */
+{
+    return x == 0.0f ? 1.0f : 0.0f;
+}
+FN float f_is_not_finite(float x) /* 1 for NaN and infinities, else 0 */
+{
+    return (f_bits(x) & 0x7f800000u) == 0x7f800000u ? 1.0f : 0.0f;
+}
+FN float lop_kept_1(float x, u32 bits)
+{
+    return (bits & 0x80u) != 0u ? x : 0.0f;
+}
+FN void keys(const f32 *p, u32 *key)
+{
+    memcpy(key, p, 8 * sizeof *key);
 }
 FN float f_sqrt(float x)
 {

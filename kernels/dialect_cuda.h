@@ -43,6 +43,13 @@ struct bf16 {
 #define LOP_SIMD_MAX(m)
 #define EACH_PACK_SUM(i, from, to, sum) LOP_EACH_PACK(i, from, to)
 #define EACH_SUM(i, n, sum)             LOP_EACH(i, n)
+#define OWN_PACKS(name)                 PACK name
+#define OWN(name, c)                    name
+#define EACH_SPAN(at, n)                for (int at = PACKS * LANE; at < (n); at += PACKS * LANES)
+#define EACH_OWN(c, at, n)              for (int c = (at); c == (at); c++)
+#define UNROLLED(n)                     LOP_PRAGMA(unroll n)
+#define LOP_PRAGMA(x)                   _Pragma(#x)
+#define EXP_IS_DEAR                     0
 #define LOP_EACH_OF_8(k)                _Pragma("unroll") for (int k = 0; k < 8; k++)
 
 struct pack8 {
@@ -91,6 +98,16 @@ LOP_PACK_FUNCTION(f_rsqrt, rsqrtf)
 LOP_PACK_FUNCTION(f_abs, fabsf)
 #define f_bits __float_as_uint
 #define f_from __uint_as_float
+FN float lop_is_zero(float x)
+{
+    return x == 0.0f ? 1.0f : 0.0f;
+}
+FN float lop_is_not_finite(float x)
+{
+    return (f_bits(x) & 0x7f800000u) == 0x7f800000u ? 1.0f : 0.0f;
+}
+LOP_PACK_FUNCTION(f_is_zero, lop_is_zero)
+LOP_PACK_FUNCTION(f_is_not_finite, lop_is_not_finite)
 FN float f_max(float a, float b)
 {
     return fmaxf(a, b);
@@ -102,6 +119,15 @@ FN pack8 f_max(pack8 a, pack8 b)
 }
 
 #define lop_where_1(v, i, from, to, other) (v)
+FN float lop_kept_1(float v, u32 bits)
+{
+    return (bits & 0x80u) != 0u ? v : 0.0f;
+}
+FN pack8 lop_kept_8(pack8 v, u32 bits)
+{
+    LOP_EACH_OF_8(k) v.v[k] = (bits & (0x80u >> k)) != 0u ? v.v[k] : 0.0f;
+    return v;
+}
 FN pack8 lop_where_8(pack8 v, int i, int from, int to, float other)
 {
     LOP_EACH_OF_8(k) v.v[k] = i + k >= from && i + k < to ? v.v[k] : other;
@@ -165,6 +191,13 @@ FN void store_f32_8(f32 *p, pack8 x)
 {
     ((float4 *)p)[0] = make_float4(x.v[0], x.v[1], x.v[2], x.v[3]);
     ((float4 *)p)[1] = make_float4(x.v[4], x.v[5], x.v[6], x.v[7]);
+}
+
+FN void keys(const f32 *p, u32 *key)
+{
+    const uint4 a = ((const uint4 *)p)[0], b = ((const uint4 *)p)[1];
+    key[0] = a.x, key[1] = a.y, key[2] = a.z, key[3] = a.w;
+    key[4] = b.x, key[5] = b.y, key[6] = b.z, key[7] = b.w;
 }
 
 #define lop_total_1(v) (v)

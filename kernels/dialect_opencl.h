@@ -48,6 +48,39 @@ typedef float8 pack8;
 #define f_from                          as_float
 #define EACH_PACK_SUM(i, from, to, sum) LOP_EACH_PACK(i, from, to)
 #define EACH_SUM(i, n, sum)             LOP_EACH(i, n)
+#define OWN_PACKS(name)                 PACK name
+#define OWN(name, c)                    name
+#define EACH_SPAN(at, n)                for (int at = PACKS * LANE; at < (n); at += PACKS * LANES)
+#define EACH_OWN(c, at, n)              for (int c = (at); c == (at); c++)
+#define UNROLLED(n)
+#define EXP_IS_DEAR 0
+
+#define f_is_zero(v)       LOP_CAT(lop_is_zero_, PACKS)(v)
+#define f_is_not_finite(v) LOP_CAT(lop_is_not_finite_, PACKS)(v)
+FN float lop_is_zero_1(float v) /* 1 or 0 */
+{
+    return v == 0.0f ? 1.0f : 0.0f;
+}
+FN float8 lop_is_zero_8(float8 v)
+{
+    return select((float8)(0.0f), (float8)(1.0f), v == 0.0f);
+}
+FN float lop_is_not_finite_1(float v) /* 1 for NaN and infinities, else 0 */
+{
+    return (as_uint(v) & 0x7f800000u) == 0x7f800000u ? 1.0f : 0.0f;
+}
+FN float8 lop_is_not_finite_8(float8 v)
+{
+    return select((float8)(0.0f), (float8)(1.0f), (as_uint8(v) & 0x7f800000u) == 0x7f800000u);
+}
+FN float lop_kept_1(float v, u32 bits)
+{
+    return (bits & 0x80u) != 0u ? v : 0.0f;
+}
+FN float8 lop_kept_8(float8 v, u32 bits)
+{
+    return select((float8)(0.0f), v, (bits & (uint8)(0x80, 0x40, 0x20, 0x10, 8, 4, 2, 1)) != 0u);
+}
 
 #define lop_where_1(v, i, from, to, other) (v)
 FN float8 lop_where_8(float8 v, int i, int from, int to, float other)
@@ -86,6 +119,11 @@ FN void store_bf16_8(GLOBAL bf16 *p, float8 v)
 {
     const uint8 u = as_uint8(v), rounded = u + 0x7fffu + ((u >> 16) & 1u);
     *(GLOBAL ushort8 *)p = convert_ushort8(select(rounded, u | 0x400000u, isnan(v)) >> 16);
+}
+
+FN void keys(GLOBAL const f32 *p, u32 *key)
+{
+    vstore8(as_uint8(load_f32_8(p)), 0, key);
 }
 
 #define lop_total_1(v) (v)

@@ -7,7 +7,7 @@ KERNEL(colsum_add)(HERE IN(f32, part), OUT(f32, sum), const int parts, const int
     GLOBAL f32 *out = ROW(sum, 0) + first;
     EACH_PACK(c, 0, n) {
         PACK total = (PACK)(0.0f);
-        for (int p = 0; p < parts; p++) total += LOAD_OF(f32, ROW(part, p) + first, c);
+        UNROLLED(8) for (int p = 0; p < parts; p++) total += LOAD_OF(f32, ROW(part, p) + first, c);
         STORE_OF(f32, out, c, LOAD_OF(f32, out, c) + total);
     }
 }

@@ -20,10 +20,17 @@ KERNEL(zero_dropped)(HERE IN(u8, keep), OUT(WORD, w), const int cols)
 {
     GLOBAL const u8 *kr = ROW(keep, GROUP);
     GLOBAL WORD *wr = ROW(w, GROUP);
-    EACH_TURN(b, (cols + 7) / 8) {
-        const u32 kept = kr[b];
-        const int n = i_min(8, cols - 8 * b);
-        for (int k = 0; k < n; k++)
-            if ((kept & (0x80u >> k)) == 0u) STORE1(wr, 8 * b + k, 0.0f);
+    if (PACKS == 8) { /* a byte of bits is a pack */
+        EACH_PACK(c, 0, cols) {
+            const u32 kept = kr[c / 8];
+            if (kept != 0xffu) STORE(wr, c, PACK_KEPT(LOAD(wr, c), kept));
+        }
+    } else {
+        EACH_TURN(b, (cols + 7) / 8) {
+            const u32 kept = kr[b];
+            const int n = i_min(8, cols - 8 * b);
+            for (int k = 0; k < n; k++)
+                if ((kept & (0x80u >> k)) == 0u) STORE1(wr, 8 * b + k, 0.0f);
+        }
     }
 }

@@ -58,11 +58,20 @@ FN void NAME(write_kept)(GLOBAL const f32 *row, GLOBAL u8 *kept, const int cols,
     const int bytes = (cols + 7) / 8;
     if (take == 0 || take == TAKE_ALL) {
         const u32 least = take == 0 ? cut : cut + 1u;
-        EACH_TURN(b, bytes) {
-            const int n = i_min(8, cols - 8 * b);
-            u32 bits = 0;
-            for (int k = 0; k < n; k++) bits |= f_bits(row[8 * b + k]) >= least ? 0x80u >> k : 0u;
-            kept[b] = (u8)bits;
+        if (PACKS == 8) {
+            EACH_TURN(b, bytes) {
+                u32 key[8], bits = 0;
+                keys(row + 8 * b, key);
+                UNROLLED(8) for (int k = 0; k < 8; k++) bits |= key[k] >= least ? 0x80u >> k : 0u;
+                kept[b] = (u8)bits;
+            }
+        } else {
+            EACH_TURN(b, bytes) {
+                const int n = i_min(8, cols - 8 * b);
+                u32 bits = 0;
+                for (int k = 0; k < n; k++) bits |= f_bits(row[8 * b + k]) >= least ? 0x80u >> k : 0u;
+                kept[b] = (u8)bits;
+            }
         }
     } else {
         const int span = (bytes + LANES - 1) / LANES, first = i_min(LANE * span, bytes);
@@ -109,24 +118,48 @@ KERNEL(rank_value_row)(HERE IN(f32, score), IN(u32, rank), OUT(f32, value), cons
     if (LANE == 0) ROW(value, GROUP)[0] = wanted < (u32)cols ? f_from(key) : PLUS_INFINITY;
 }
 
+/* The keep bits of eight keys, n of every m of them; m divides 8. */
+FN u32 NAME(keep_of_8)(const u32 *key, const int n, const int m)
+{
+    u32 bits = 0;
+    UNROLLED(8) for (int k = 0; k < 8; k++)
+    {
+        int below = 0; /* how many of the m are dropped before this one */
+        UNROLLED(8) for (int j = 0; j < 8; j++)
+        {
+            if (j / m == k / m) below += key[j] < key[k] || (key[j] == key[k] && j < k) ? 1 : 0;
+        }
+        bits |= below >= m - n ? 0x80u >> k : 0u;
+    }
+    return bits;
+}
+
 /* Keeps the n largest of every m neighbours, of equal ones the later.  Shapes: score (R, cols) f32, cols a multiple of m,
  * keep (R, ceil(cols / 8)) u8. */
 KERNEL(keep_n_of_m)(HERE IN(f32, score), OUT(u8, keep), const int n, const int m, const int cols)
 {
     GLOBAL const f32 *row = ROW(score, GROUP);
     GLOBAL u8 *kept = ROW(keep, GROUP);
-    EACH_TURN(b, (cols + 7) / 8) {
-        u32 bits = 0;
-        for (int c = 8 * b; c < i_min(8 * b + 8, cols); c++) {
-            const int first = c / m * m;
-            const u32 key = f_bits(row[c]);
-            int below = 0; /* how many of the m are dropped before this one */
-            for (int j = first; j < first + m; j++) {
-                const u32 other = f_bits(row[j]);
-                below += other < key || (other == key && j < c) ? 1 : 0;
-            }
-            bits |= below >= m - n ? 0x80u >> (c - 8 * b) : 0u;
+    if (PACKS == 8 && (m == 4 || m == 8)) {
+        EACH_TURN(b, cols / 8) {
+            u32 key[8];
+            keys(row + 8 * b, key);
+            kept[b] = (u8)(m == 4 ? NAME(keep_of_8)(key, n, 4) : NAME(keep_of_8)(key, n, 8));
         }
-        kept[b] = (u8)bits;
+    } else {
+        EACH_TURN(b, (cols + 7) / 8) {
+            u32 bits = 0;
+            for (int c = 8 * b; c < i_min(8 * b + 8, cols); c++) {
+                const int first = c / m * m;
+                const u32 key = f_bits(row[c]);
+                int below = 0;
+                for (int j = first; j < first + m; j++) {
+                    const u32 other = f_bits(row[j]);
+                    below += other < key || (other == key && j < c) ? 1 : 0;
+                }
+                bits |= below >= m - n ? 0x80u >> (c - 8 * b) : 0u;
+            }
+            kept[b] = (u8)bits;
+        }
     }
 }

@@ -20,10 +20,10 @@ KERNEL(softmax_row)
     EACH_PACK_SUM(c, from, to, sum) {
         const PACK e = PACK_WHERE(f_exp(scale * LOAD(row, c) - most), c, from, to, 0.0f);
         sum += e;
-        if (STORE_EXACT) STORE(row, c, e);
+        if (STORE_EXACT && EXP_IS_DEAR) STORE(row, c, e);
     }
     const float share = 1.0f / GROUP_SUM(sum);
-    if (STORE_EXACT) {
+    if (STORE_EXACT && EXP_IS_DEAR) {
         EACH_PACK(c, from, to) STORE(row, c, share * LOAD(row, c));
     } else {
         EACH_PACK(c, from, to)

@@ -90,7 +90,8 @@ typedef struct lop_mat { /* a row-major view: owns nothing, passed by value; buf
 } lop_mat;
 
 /* C[i] = alpha op(A[i]) op(B[i]) + beta C[i], i < count; A[i] starts step_a elements after A[i-1]. Operand types: the
- * device's product_types; accumulation f32 (f64 for f64); C in f32 or the operands' type. */
+ * device's product_types; accumulation f32 (f64 for f64); C in f32 or, with beta = 0, the operands' type: a sum of 16-bit
+ * words would be rounded twice. */
 typedef struct lop_gemm_args {
     lop_mat a, b, c;
     bool ta, tb;

@@ -15,7 +15,8 @@
 /* See lop_gemm_args. C must not overlap A or B. */
 LOP_CHECKED lop_status lop_gemm(lop_queue *q, const lop_gemm_args *args);
 
-/* y = x W^T + bias.  Shapes: x (T, in) W, w (out, in) W, bias (1, out) f32 or absent, y (T, out) W or f32. */
+/* y = x W^T + bias.  Shapes: x (T, in) W, w (out, in) W, bias (1, out) f32 or absent, y (T, out) W or f32. The product is
+ * rounded to y's type before the bias comes to it. */
 LOP_CHECKED lop_status lop_linear(lop_queue *q, lop_mat x, lop_mat w, lop_mat bias, lop_mat y);
 
 /* ------------------------------------------------------------------------------------------------ elementwise */
@@ -72,9 +73,10 @@ LOP_CHECKED lop_status lop_argmax_rows(lop_queue *q, lop_mat x, lop_mat best);
 
 /* ------------------------------------------------------------------------------------------------ reductions */
 
-/* sum[0,c] += sum_r x[r,c]^2.  Shapes: x (T, C) W, sum (1, C) f32, scratch (ceil(T/128), C) f32.
- * Partials over 128 rows, then one sum in fixed order. */
+/* sum[0,c] += sum_r x[r,c]^2.  Shapes: x (T, C) W, sum (1, C) f32, scratch (lop_colsum_parts(T), C) f32.
+ * Partials over slabs of rows, then one sum in fixed order. */
 LOP_CHECKED lop_status lop_colsum_sq(lop_queue *q, lop_mat x, lop_mat scratch, lop_mat sum);
+int32_t lop_colsum_parts(int32_t rows);
 
 /* out[0,0] += sum (a - b)^2.  Shapes: a, b (T, C) each W, scratch (T, 1) f32, out (1, 1) f64. */
 LOP_CHECKED lop_status lop_sq_error(lop_queue *q, lop_mat a, lop_mat b, lop_mat scratch, lop_mat out);

@@ -65,7 +65,7 @@ lop_status lop_gemm(lop_queue *q, const lop_gemm_args *g)
         {"a", batch_view(g->a, g->step_a, g->count), LOP_FREE, LOP_FREE, types, LOP_READ},
         {"b", batch_view(g->b, g->step_b, g->count), LOP_FREE, LOP_FREE, LOP_BIT(g->a.type), LOP_READ},
         {"c", batch_view(g->c, g->step_c, g->count), LOP_FREE, LOP_FREE,
-         LOP_BIT(g->a.type) | LOP_BIT(LOP_F32), LOP_WRITTEN},
+         LOP_BIT(LOP_F32) | (g->beta == 0.0f || g->a.type == LOP_F64 ? LOP_BIT(g->a.type) : 0u), LOP_WRITTEN},
     };
     LOP_CHECK(q, "gemm", operands);
     if ((g->tb ? g->b.cols : g->b.rows) != inner || g->c.rows != rows || g->c.cols != cols)

@@ -23,7 +23,7 @@ lop_status lop_statistics_place(lop_arena *arena, const lop_net *net, int32_t ro
         LOP_TRY(lop_arena_mat(arena, 1, linear->in, LOP_F32, &out->colsum_sq[linear->input]));
         widest = linear->in > widest ? linear->in : widest;
     }
-    return lop_arena_mat(arena, (rows + 127) / 128, widest, LOP_F32, &out->scratch);
+    return lop_arena_mat(arena, lop_colsum_parts(rows), widest, LOP_F32, &out->scratch);
 }
 
 lop_status lop_statistics_reset(lop_queue *q, const lop_statistics *s)
@@ -38,7 +38,7 @@ lop_status lop_statistics_watch(void *statistics, lop_queue *q, lop_input_id inp
     const lop_statistics *s = statistics;
     if (!lop_mat_present(s->colsum_sq[input])) return LOP_OK;
     const lop_mat scratch = lop_mat_reshape(s->scratch, 1, s->scratch.rows * s->scratch.cols);
-    const int32_t rows = (x.rows + 127) / 128;
+    const int32_t rows = lop_colsum_parts(x.rows);
     return lop_colsum_sq(q, x, lop_mat_reshape(lop_mat_cols(scratch, 0, rows * x.cols), rows, x.cols),
                          s->colsum_sq[input]);
 }
