@@ -15,6 +15,7 @@ lop_status test_device_open(const char *backend, lop_device *out)
     const char *fast = getenv("LOP_FAST");
     const bool far = strcmp(backend, FAR_MEMORY) == 0;
     LOP_TRY(lop_device_open(far ? "cpu" : backend, 0, out));
+    lop_device_math(out, LOP_MATH_F32);
     lop_device_fast(out, fast == NULL || strcmp(fast, "0") != 0);
     if (!far) return LOP_OK;
     const lop_status status = far_memory_attach(out);
