@@ -19,7 +19,8 @@ int groups_run(const test_group *groups, int count, const char *wanted);
 
 extern const char *test_backend; /* that the tests of this run open; "cpu" until main is told another */
 
-/* Device 0 of a backend, with its quicker ways unless LOP_FAST=0 stands in the environment. "far" is the CPU behind the
+/* Device 0 of a backend, with its quicker ways unless LOP_FAST=0 stands in the environment. It computes in f32, in
+ * which results are held against references; what tries a model's own type says so. "far" is the CPU behind the
  * double of a device with memory of its own (far_memory.h). */
 LOP_CHECKED lop_status test_device_open(const char *backend, lop_device *out);
 
