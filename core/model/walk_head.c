@@ -1,5 +1,5 @@
 /* walk_head.c - behind the blocks: the final norm and the head, whose rows come from the file in chunks, each read once
- * and met by all hidden states; or kept on the device, for generation. */
+ * and met by all hidden states; or kept on the device, for generation and for losses that wait for nothing. */
 #include "core/base/memory.h"
 #include "core/model/staging.h"
 #include "core/model/walk.h"
@@ -166,16 +166,21 @@ done:
 struct lop_head {
     const lop_net *net;
     lop_arena *arena;
+    int32_t rows;                 /* the most of a call */
     lop_mat gain, weight;         /* (1, C) f32, (V, C) word */
-    lop_mat normed, logits, best; /* (1, C) word, (1, V) f32, (1, 1) i32 */
+    lop_mat normed, logits, best; /* (rows, C) word, (rows, a chunk) f32 or (1, V) f32, (1, 1) i32 */
+    lop_mat state;                /* (rows, 3) f32: of the losses */
 };
 
-static lop_status place_head(lop_arena *a, const lop_net *net, lop_type word, lop_head *h)
+static lop_status place_head(lop_arena *a, lop_type word, lop_head *h)
 {
-    LOP_TRY(lop_arena_mat(a, 1, net->config->hidden, LOP_F32, &h->gain));
-    LOP_TRY(lop_arena_mat(a, net->config->vocab, net->config->hidden, word, &h->weight));
-    LOP_TRY(lop_arena_mat(a, 1, net->config->hidden, word, &h->normed));
-    LOP_TRY(lop_arena_mat(a, 1, net->config->vocab, LOP_F32, &h->logits));
+    const int32_t hidden = h->net->config->hidden, vocab = h->net->config->vocab;
+    const int32_t chunk = h->rows == 1 ? vocab : least(CHUNK_ROWS, vocab);
+    LOP_TRY(lop_arena_mat(a, 1, hidden, LOP_F32, &h->gain));
+    LOP_TRY(lop_arena_mat(a, vocab, hidden, word, &h->weight));
+    LOP_TRY(lop_arena_mat(a, h->rows, hidden, word, &h->normed));
+    LOP_TRY(lop_arena_mat(a, h->rows, chunk, LOP_F32, &h->logits));
+    LOP_TRY(lop_arena_mat(a, h->rows, 3, LOP_F32, &h->state));
     return lop_arena_mat(a, 1, 1, LOP_I32, &h->best);
 }
 
@@ -193,20 +198,27 @@ static lop_status load_head(lop_queue *q, const lop_head *h)
     return status;
 }
 
-lop_status lop_head_open(lop_queue *q, const lop_net *net, lop_head **out)
+lop_status lop_head_open_rows(lop_queue *q, const lop_net *net, int32_t rows, lop_head **out)
 {
     *out = NULL;
     lop_head *h = NULL;
     lop_status status = LOP_OK;
+    if (rows < 1) return LOP_FAIL(LOP_E_ARGUMENT, "a head for %d rows was asked for", rows);
     LOP_TRY(LOP_NEW(&h, 1));
     h->net = net;
+    h->rows = rows;
     LOP_TRY_DONE(lop_arena_open(q->device, LOP_ON_DEVICE, 0, &h->arena));
-    LOP_TRY_DONE(place_head(h->arena, net, lop_walk_word(q->device, net), h));
+    LOP_TRY_DONE(place_head(h->arena, lop_walk_word(q->device, net), h));
     LOP_TRY_DONE(load_head(q, h));
     *out = h;
 done:
     if (status != LOP_OK) lop_head_close(h);
     return status;
+}
+
+lop_status lop_head_open(lop_queue *q, const lop_net *net, lop_head **out)
+{
+    return lop_head_open_rows(q, net, 1, out);
 }
 
 void lop_head_close(lop_head *h)
@@ -218,8 +230,25 @@ void lop_head_close(lop_head *h)
 
 lop_status lop_head_best(lop_queue *q, const lop_head *h, lop_mat x, int32_t *id)
 {
+    if (h->rows != 1) return LOP_FAIL(LOP_E_ARGUMENT, "a head for %d rows gives losses, no ids", h->rows);
     LOP_TRY(lop_rmsnorm(q, x, h->gain, (float)h->net->config->norm_eps, h->normed));
     LOP_TRY(lop_linear(q, h->normed, h->weight, LOP_NONE, h->logits));
     LOP_TRY(lop_argmax_rows(q, h->logits, h->best));
     return lop_download(q, h->best, id);
+}
+
+lop_status lop_head_losses(lop_queue *q, const lop_head *h, lop_mat x, lop_mat target, lop_mat nll)
+{
+    if (x.rows > h->rows)
+        return LOP_FAIL(LOP_E_ARGUMENT, "losses of %d rows from a head for %d", x.rows, h->rows);
+    const lop_mat normed = lop_mat_rows(h->normed, 0, x.rows), state = lop_mat_rows(h->state, 0, x.rows);
+    LOP_TRY(lop_rmsnorm(q, x, h->gain, (float)h->net->config->norm_eps, normed));
+    LOP_TRY(lop_cross_entropy_begin(q, state));
+    for (int32_t first = 0; first < h->weight.rows; first += h->logits.cols) {
+        const int32_t n = least(h->logits.cols, h->weight.rows - first);
+        const lop_mat logits = lop_mat_cols(lop_mat_rows(h->logits, 0, x.rows), 0, n);
+        LOP_TRY(lop_linear(q, normed, lop_mat_rows(h->weight, first, n), LOP_NONE, logits));
+        LOP_TRY(lop_cross_entropy_add(q, logits, first, target, state));
+    }
+    return lop_cross_entropy_end(q, state, target, nll);
 }

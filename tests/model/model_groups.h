@@ -8,6 +8,7 @@
 #define TEST_GROUPS(X)                                                                                       \
     X(test_model_family)                                                                                     \
     X(test_model_forward)                                                                                    \
+    X(test_model_head)                                                                                       \
     X(test_model_reader)                                                                                     \
     X(test_model_failure)                                                                                    \
     X(test_model_golden)
