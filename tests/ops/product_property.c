@@ -66,7 +66,7 @@ static void rows_compare(const harness *h, const product *p, lop_type type, cons
             const double value =
                 word_get(c->mat.type, (const char *)view_row(c, r) + (size_t)j * lop_type_bytes(c->mat.type));
             got += value * t[j];
-            rounding += type == LOP_F32 ? 0.0 : ref_word_half_ulp(word_of(type), value) * fabs(t[j]);
+            rounding += c->mat.type == LOP_F32 ? 0.0 : ref_word_half_ulp(word_of(type), value) * fabs(t[j]);
         }
         const double bound = 4.0 * 0x1p-24 * (1.0 + sqrt(terms)) * size[r] + rounding;
         if (fabs(got - want[r]) <= bound) continue;
@@ -92,7 +92,8 @@ static void product_check(harness *h, const product *p, lop_type type, uint64_t 
                 0xff, a));
     ok(view_put(&h->queue, &v[1], VIEW_ODD, p->tb ? p->cols : p->inner, p->tb ? p->inner : p->cols, type,
                 0xff, b));
-    ok(view_put(&h->queue, &v[2], VIEW_ODD, p->rows, p->cols, type, 0xff, c));
+    const lop_type c_type = p->beta == 0.0f ? type : LOP_F32;
+    ok(view_put(&h->queue, &v[2], VIEW_ODD, p->rows, p->cols, c_type, 0xff, c));
     apply(&v[1], b, p->tb, t, size, bt, bt_size);
     apply(&v[0], a, p->ta, bt, bt_size, abt, abt_size);
     apply(&v[2], c, false, t, size, ct, ct_size);
