@@ -33,6 +33,7 @@
 
 #if STORE_EXACT
 #include "kernels/loss_end.cl"
+#include "kernels/random.cl"
 #include "kernels/rank.cl"
 #include "kernels/reduce_end.cl"
 #include "kernels/select.cl"

@@ -52,6 +52,9 @@ K(all_share, F32, M, M, L, I, I)
 K(all_keep, F32, M, M, M, M, I)
 K(rank_row, F32, M, M, M, I, I)
 
+/* random.cl */
+K(bernoulli_row, F32, M, M, M, U, I, I, I, I)
+
 /* wanda_alpha.cl */
 K(wanda_part_row, F32, M, M, M, I)
 K(wanda_within_row, F32, M, M, M, F, M, I)

@@ -120,6 +120,22 @@ LOP_CHECKED lop_status lop_rank_rows(lop_queue *q, lop_mat score, lop_mat scratc
 /* w = 0 where the keep bit is 0 (+0, whatever stood there).  Shapes: w (R, C) W in place, keep bits. */
 LOP_CHECKED lop_status lop_zero_dropped(lop_queue *q, lop_mat keep, lop_mat w);
 
+/* ------------------------------------------------------------------------------------------------ chance */
+
+/* keep[s,u] = 1 with probability p[0,u] / 2^30, else 0. What is drawn depends on the counters alone: the same bits on
+ * every device and however samples and units are split over calls.
+ *   Shapes   p (1, U) u32 <= 2^30, step (1, 1) u32, keep (S, U) u8
+ *   Values   kept where word (unit & 3) of Philox 4x32-10 for the counter (unit >> 2, sample, step, tag) under the seed
+ *            is less than 4 p; unit = first_unit + u, sample = first_sample + s
+ *   Source   Salmon et al., SC 2011 */
+typedef struct lop_chance {
+    uint64_t seed;
+    uint32_t tag;
+    int32_t first_sample, first_unit;
+} lop_chance;
+LOP_CHECKED lop_status lop_bernoulli(lop_queue *q, const lop_chance *chance, lop_mat p, lop_mat step,
+                                     lop_mat keep);
+
 /* ------------------------------------------------------------------------------------------------ launch */
 
 /* The way to a kernel that belongs to one method: wide where every matrix allows it, lanes by `cols`.

@@ -3,6 +3,7 @@
  * hand. */
 #include "tests/ref/checks.h"
 #include "tests/ref/ref_model.h"
+#include "tests/ref/ref_ops.h"
 #include "tests/ref/ref_prune.h"
 
 #include <math.h>
@@ -161,5 +162,24 @@ void cut_budget_is_exact(void **state)
             dropped += of_row;
         }
         assert_int_equal(dropped, (int)round(R * C * percent / 100.0));
+    }
+}
+
+/* Masks at probability one half under seed 42: the words are known answers of Philox 4x32-10. */
+void masks_by_counters(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t step, sample, unit;
+        double keep[4];
+    } known[] = {
+        {0, 0, 0, {1, 1, 1, 1}}, {0, 0, 4, {0, 1, 1, 0}}, {0, 1, 0, {0, 1, 0, 1}}, {1, 0, 0, {0, 0, 1, 0}}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        double half[4] = {1 << 29, 1 << 29, 1 << 29, 1 << 29}, now = known[i].step, got[4];
+        const ref_chance chance = {42, 0x4D41534B, known[i].sample, known[i].unit};
+        const ref_mat p = {1, 4, half, NULL, 0.0}, step = {1, 1, &now, NULL, 0.0};
+        ref_mat keep = {1, 4, got, NULL, 0.0};
+        ref_bernoulli(&chance, &p, &step, &keep);
+        assert_memory_equal(got, known[i].keep, sizeof got);
     }
 }

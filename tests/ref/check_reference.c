@@ -18,6 +18,7 @@ int main(void)
         cmocka_unit_test(model_bias),
         cmocka_unit_test(cut_by_hand),
         cmocka_unit_test(cut_budget_is_exact),
+        cmocka_unit_test(masks_by_counters),
         cmocka_unit_test(golden_dense_logits),
         cmocka_unit_test(golden_dense_perplexity),
         {"golden_magnitude_50", golden_pruned, NULL, NULL, (void *)0},

@@ -18,4 +18,7 @@ void model_bias(void **state);
 void cut_by_hand(void **state);
 void cut_budget_is_exact(void **state);
 
+/* Of chance, on published answers. */
+void masks_by_counters(void **state);
+
 #endif

@@ -93,4 +93,11 @@ void ref_wanda_part(const ref_mat *score, const ref_mat *order, ref_mat *part);
 void ref_wanda_within(const ref_mat *score, const ref_mat *order, const ref_mat *part, double alpha,
                       ref_mat *drop);
 
+/* keep[s,u] = whether what Philox 4x32-10 draws for the counter is below 4 p[0,u]; step (1, 1). */
+typedef struct ref_chance {
+    uint64_t seed;
+    uint32_t tag, first_sample, first_unit;
+} ref_chance;
+void ref_bernoulli(const ref_chance *chance, const ref_mat *p, const ref_mat *step, ref_mat *keep);
+
 #endif
