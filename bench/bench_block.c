@@ -3,7 +3,8 @@
  * forward    the dense block over one window, resident: nothing else
  * calibrate  the window from where it is kept, the forward with the method's statistics
  * propagate  the window from where it is kept, the forward of the pruned block, checked and put back
- * solve      scores and masks of all linears of the block */
+ * solve      scores and masks of all linears of the block
+ * total      what a prune does with a block: calibrate over all windows, solve, zero, propagate over all windows */
 #include "bench/bench_stages.h"
 #include "bench/block_rig.h"
 #include "bench/line.h"
@@ -25,6 +26,7 @@ typedef struct block_bench {
     size_t roof_bytes; /* device memory that only the roofs take */
     stage stages[STAGES];
     bench_stats solve;
+    double total_ns;
 } block_bench;
 
 static int32_t batch_sequences(const block_rig *r, int turn)
@@ -109,7 +111,19 @@ static lop_status zero_dropped(block_rig *r)
 {
     for (int32_t i = 0; i < r->block.count; i++)
         LOP_TRY(lop_zero_dropped(r->queue, r->keep[i], r->block.linears[i].w));
-    return lop_queue_wait(r->queue);
+    return LOP_OK;
+}
+
+static lop_status run_total(void *user, lop_queue *q, int turn)
+{
+    block_rig *r = user;
+    const bool statistics = (r->method->needs & LOP_NEED_COLSUM_SQ) != 0;
+    if (statistics) LOP_TRY(lop_statistics_reset(q, &r->statistics));
+    for (int32_t i = 0; statistics && i < r->input.count; i++) LOP_TRY(run_calibrate(r, q, i));
+    LOP_TRY(solve_once(r, q, turn));
+    LOP_TRY(zero_dropped(r));
+    for (int32_t i = 0; i < r->input.count; i++) LOP_TRY(run_propagate(r, q, i));
+    return LOP_OK;
 }
 
 /* Nanoseconds that one window cannot go below: its products at their roof, and what else must move at that of copies. */
@@ -145,6 +159,7 @@ static lop_status time_all(block_bench *k)
     LOP_TRY(zero_dropped(r));
     k->stages[2].name = "propagate";
     LOP_TRY(time_stage(k, run_propagate, false, &k->stages[2].stats));
+    LOP_TRY(bench_time_once(r->queue, run_total, r, 0, &k->total_ns));
     return bench_roofs_copy(r->queue, REPS, &k->roofs);
 }
 
@@ -167,9 +182,21 @@ static double stage_min(const stage *s)
     return s->stats.ns_min;
 }
 
+static double stage_p90(const stage *s)
+{
+    return s->stats.ns_p90;
+}
+
 static double stage_floor(const stage *s)
 {
     return s->floor_ns;
+}
+
+/* Nanoseconds that all windows cannot go below in run_total; scores and masks count as nothing. */
+static double total_floor(const block_bench *k)
+{
+    const double passes = k->stages[2].floor_ns + (k->stages[1].name ? k->stages[1].floor_ns : 0.0);
+    return passes * k->rig.sequences;
 }
 
 static json_t *result_json(const block_bench *k)
@@ -178,18 +205,27 @@ static json_t *result_json(const block_bench *k)
     const bench_stats *forward = &k->stages[0].stats;
     /* Arenas keep what they ever took, so what is held at the end is the most that was. */
     const size_t held = lop_buf_used(LOP_ON_DEVICE).now - k->roof_bytes;
-    json_t *o = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:o, s:o, s:I, s:o, s:f, s:f, s:o}", "bench", "block",
-        "method", r->method ? r->method->name : "none", "shape", lop_settings_text(&k->b->settings, "shape"),
-        "backend", k->b->device->backend->name, "device", k->b->device->name, "nsamples", r->sequences,
-        "seqlen", r->tokens, "forward_batch", r->batch, "ms_per_sample", stages_json(k, stage_med),
-        "ms_per_sample_min", stages_json(k, stage_min), "peak_bytes", (json_int_t)held, "floor_ms",
-        stages_json(k, stage_floor), "block_gflop", lop_block_flops(&r->net, 1, r->tokens) * 1e-9,
-        "forward_roof_frac", k->stages[0].floor_ns / forward->ns_min, "roofs", bench_roofs_json(&k->roofs));
-    if (o != NULL && r->method != NULL)
-        (void)json_object_set_new(
-            o, "s_per_block",
-            json_pack("{s:f, s:f}", "solve", k->solve.ns_med * 1e-9, "solve_min", k->solve.ns_min * 1e-9));
+    const double flops = lop_block_flops(&r->net, 1, r->tokens);
+    json_t *o = bench_object(k->b, "block");
+    json_t *rest =
+        json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:o, s:o, s:o, s:I, s:o, s:f, s:f, s:f, s:o}", "method",
+                  r->method ? r->method->name : "none", "shape", lop_settings_text(&k->b->settings, "shape"),
+                  "word", lop_type_name(r->block.o.type), "nsamples", r->sequences, "seqlen", r->tokens,
+                  "forward_batch", r->batch, "ms_per_sample", stages_json(k, stage_med), "ms_per_sample_min",
+                  stages_json(k, stage_min), "ms_per_sample_p90", stages_json(k, stage_p90), "peak_bytes",
+                  (json_int_t)held, "floor_ms", stages_json(k, stage_floor), "block_gflop", flops * 1e-9,
+                  "forward_tflops", flops / forward->ns_min * 1e-3, "forward_roof_frac",
+                  k->stages[0].floor_ns / forward->ns_min, "roofs", bench_roofs_json(&k->roofs));
+    if (rest != NULL && r->method != NULL)
+        (void)json_object_set_new(rest, "s_per_block",
+                                  json_pack("{s:f, s:f, s:f, s:f}", "solve", k->solve.ns_med * 1e-9,
+                                            "solve_min", k->solve.ns_min * 1e-9, "total", k->total_ns * 1e-9,
+                                            "total_floor", total_floor(k) * 1e-9));
+    if (o == NULL || rest == NULL || json_object_update(o, rest) != 0) {
+        json_decref(o);
+        o = NULL;
+    }
+    json_decref(rest);
     return o;
 }
 

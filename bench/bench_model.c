@@ -29,12 +29,13 @@ typedef struct model_bench {
 /* The settings of the prune: all that are no options of the bench alone. */
 static lop_status take_settings(model_bench *k)
 {
-    static const char *const ours[] = {"method", "shape", "model", "save", "text", "stages", "reps"};
+    int ours = 0;
+    const lop_option *options = bench_options(&ours);
     const lop_settings *s = &k->b->settings;
     LOP_TRY(lop_alloc((size_t)s->count + 1, sizeof *k->settings, &k->settings));
     for (int i = 0; i < s->count; i++) {
         bool own = false;
-        for (size_t j = 0; j < sizeof ours / sizeof ours[0]; j++) own |= strcmp(s->at[i].name, ours[j]) == 0;
+        for (int j = 0; j < ours; j++) own |= strcmp(s->at[i].name, options[j].name) == 0;
         if (!own) k->settings[k->count++] = s->at[i];
     }
     k->settings[k->count++] = (lop_setting){"command", k->command};

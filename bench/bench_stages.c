@@ -2,6 +2,7 @@
 #include "bench/bench_stages.h"
 
 #include "bench/timing.h"
+#include "core/base/memory.h"
 #include "core/model/attention.h"
 
 enum { REPS = 3, FFN_ROWS = 2048 };
@@ -107,7 +108,6 @@ static lop_status place(lop_arena *a, parts *p)
     LOP_TRY(lop_arena_mat(a, rows, c->ffn, word, &p->gated));
     LOP_TRY(lop_arena_mat(a, r->tokens, c->head_dim, LOP_F32, &p->table));
     LOP_TRY(lop_mat_zero(r->queue, p->gated));
-    LOP_TRY(lop_mat_zero(r->queue, p->table));
     p->attention = (lop_attention_args){.q = lop_mat_cols(p->qkv, 0, wide),
                                         .k = lop_mat_cols(p->qkv, wide, kv),
                                         .v = lop_mat_cols(p->qkv, wide + kv, kv),
@@ -122,14 +122,16 @@ static lop_status place(lop_arena *a, parts *p)
     return LOP_OK;
 }
 
-/* The angles: any will do, but none that would grow or shrink what is turned. */
+/* The angles: any will do, but none that would grow or shrink what is turned: cosines 1, sines 0. */
 static lop_status turn_nothing(lop_queue *q, lop_mat angles)
 {
-    const float one = 1.0f;
-    for (int32_t c = 0; c < angles.cols / 2; c++)
-        for (int32_t row = 0; row < angles.rows; row++)
-            LOP_TRY(lop_upload(q, &one, lop_mat_cols(lop_mat_rows(angles, row, 1), c, 1)));
-    return LOP_OK;
+    float *host = NULL;
+    LOP_TRY(lop_alloc((size_t)angles.rows * (size_t)angles.cols, sizeof *host, &host));
+    for (int64_t i = 0; i < lop_mat_elements(angles); i++)
+        host[i] = i % angles.cols < angles.cols / 2 ? 1.0f : 0.0f;
+    const lop_status status = lop_upload(q, host, angles);
+    lop_free(host);
+    return status;
 }
 
 static lop_status time_parts(bench *b, parts *p, json_t *out)

@@ -2,27 +2,53 @@
  * are the implementation's. */
 #include "bench/ops_cases.h"
 
+#include "core/device/launch.h"
+
 #include <math.h>
+
+enum { LANES_MOST = 512 };
+
+/* Products take as many rows as a sequence has tokens, however many rows the others take. */
+static lop_mat tokens_of(lop_mat m)
+{
+    return lop_mat_rows(m, 0, OPS_TOKENS);
+}
 
 static lop_status run_linear(lop_queue *q, const ops_set *s)
 {
-    return lop_linear(q, s->a, s->b, LOP_NONE, s->square);
+    return lop_linear(q, tokens_of(s->a), tokens_of(s->b), LOP_NONE, s->square);
 }
 
 static lop_status run_gemm(lop_queue *q, const ops_set *s)
 {
-    const lop_gemm_args args = {.a = s->square, .b = s->a, .c = s->c, .alpha = 1.0f, .count = 1};
+    const lop_gemm_args args = {
+        .a = s->square, .b = tokens_of(s->a), .c = tokens_of(s->c), .alpha = 1.0f, .count = 1};
     return lop_gemm(q, &args);
 }
 
-static lop_status run_cast(lop_queue *q, const ops_set *s)
+static lop_status run_cast_f32(lop_queue *q, const ops_set *s)
 {
-    return lop_cast(q, s->a, s->half);
+    return lop_cast(q, s->a, s->to[LOP_F32]);
+}
+
+static lop_status run_cast_f16(lop_queue *q, const ops_set *s)
+{
+    return lop_cast(q, s->a, s->to[LOP_F16]);
+}
+
+static lop_status run_cast_bf16(lop_queue *q, const ops_set *s)
+{
+    return lop_cast(q, s->a, s->to[LOP_BF16]);
 }
 
 static lop_status run_axpby(lop_queue *q, const ops_set *s)
 {
     return lop_axpby(q, 0.5f, s->a, 0.5f, s->b);
+}
+
+static lop_status run_axpby_f32(lop_queue *q, const ops_set *s)
+{
+    return lop_axpby(q, 0.5f, s->a, 0.5f, s->to[LOP_F32]);
 }
 
 static lop_status run_add_bias(lop_queue *q, const ops_set *s)
@@ -40,9 +66,14 @@ static lop_status run_rmsnorm(lop_queue *q, const ops_set *s)
     return lop_rmsnorm(q, s->a, s->row, 1e-5f, s->c);
 }
 
+static lop_status run_rmsnorm_f32(lop_queue *q, const ops_set *s)
+{
+    return lop_rmsnorm(q, s->to[LOP_F32], s->row, 1e-5f, s->c);
+}
+
 static lop_status run_rope(lop_queue *q, const ops_set *s)
 {
-    return lop_rope(q, s->b, OPS_HEAD, s->table, OPS_ROWS);
+    return lop_rope(q, s->b, OPS_HEAD, s->table, OPS_TOKENS);
 }
 
 static lop_status run_softmax(lop_queue *q, const ops_set *s)
@@ -62,7 +93,7 @@ static lop_status run_cross_entropy(lop_queue *q, const ops_set *s)
 {
     LOP_TRY(lop_cross_entropy_begin(q, s->state));
     LOP_TRY(lop_cross_entropy_add(q, s->a, 0, s->target, s->state));
-    return lop_cross_entropy_end(q, s->state, s->target, lop_mat_reshape(s->per_row, 1, OPS_ROWS));
+    return lop_cross_entropy_end(q, s->state, s->target, lop_mat_reshape(s->per_row, 1, s->a.rows));
 }
 
 static lop_status run_argmax(lop_queue *q, const ops_set *s)
@@ -80,6 +111,11 @@ static lop_status run_sq_error(lop_queue *q, const ops_set *s)
     return lop_sq_error(q, s->a, s->b, s->per_row, s->one);
 }
 
+static lop_status run_sq_error_f32(lop_queue *q, const ops_set *s)
+{
+    return lop_sq_error(q, s->a, s->to[LOP_F32], s->per_row, s->one);
+}
+
 static lop_status run_count_zero(lop_queue *q, const ops_set *s)
 {
     return lop_count_zero(q, s->a, s->row_scratch, s->total);
@@ -92,7 +128,7 @@ static lop_status run_count_not_finite(lop_queue *q, const ops_set *s)
 
 static lop_status run_score_scaled(lop_queue *q, const ops_set *s)
 {
-    return lop_score_scaled(q, s->a, s->row, s->c);
+    return lop_score_scaled(q, s->a, s->row, s->to[LOP_F32]);
 }
 
 static lop_status run_keep_rows(lop_queue *q, const ops_set *s)
@@ -120,34 +156,60 @@ static lop_status run_rank_rows(lop_queue *q, const ops_set *s)
     return lop_rank_rows(q, s->score, s->rank, s->order);
 }
 
+static lop_status run_wanda_part(lop_queue *q, const ops_set *s)
+{
+    const lop_launch_shape shape = {.groups = s->score.rows,
+                                    .cols = s->score.cols,
+                                    .word = LOP_F32,
+                                    .local_bytes = LANES_MOST * sizeof(float)};
+    const lop_arg args[] = {LOP_M(s->score), LOP_M(s->order), LOP_M(s->c), LOP_I(s->score.cols)};
+    return LOP_LAUNCH(q, LOP_KERNEL_wanda_part_row, &shape, args);
+}
+
+static lop_status run_wanda_within(lop_queue *q, const ops_set *s)
+{
+    const lop_launch_shape shape = lop_by_rows(s->score.rows, s->score.cols, LOP_F32);
+    const lop_arg args[] = {LOP_M(s->score), LOP_M(s->order),   LOP_M(s->part),
+                            LOP_F(0.4f),     LOP_M(s->dropped), LOP_I(s->score.cols)};
+    return LOP_LAUNCH(q, LOP_KERNEL_wanda_within_row, &shape, args);
+}
+
 static lop_status run_zero_dropped(lop_queue *q, const ops_set *s)
 {
     return lop_zero_dropped(q, s->keep, s->b);
 }
 
+/* Names say the second word where there are two: cast_f32 is from W to f32, axpby_f32 adds W to f32. */
 const ops_case ops_cases[] = {
-    {"linear", run_linear, 8, 2.0 * OPS_ROWS}, /* (R, C) by (R, C) transposed */
-    {"gemm", run_gemm, 8, 2.0 * OPS_ROWS},     /* (R, R) by (R, C) */
-    {"cast_bf16", run_cast, 6, 0},
-    {"axpby", run_axpby, 12, 3},
-    {"add_bias", run_add_bias, 8, 1},
-    {"gather_rows", run_gather_rows, 8, 0},
-    {"rmsnorm", run_rmsnorm, 8, 4},
-    {"rope", run_rope, 8, 3},
-    {"softmax_causal", run_softmax, 8, 14},
-    {"gate_silu", run_gate, 12, 13},
-    {"cross_entropy", run_cross_entropy, 4, 13},
-    {"argmax_rows", run_argmax, 4, 1},
-    {"colsum_sq", run_colsum_sq, 4, 2},
-    {"sq_error", run_sq_error, 8, 3},
-    {"count_zero", run_count_zero, 4, 1},
-    {"count_not_finite", run_count_not_finite, 4, 1},
-    {"score_scaled", run_score_scaled, 8, 2},
-    {"keep_rows", run_keep_rows, 4.125, 0},
-    {"rank_value_rows", run_rank_value_rows, 4, 0},
-    {"keep_all", run_keep_all, 4.125, 0},
-    {"keep_2_of_4", run_keep_n_of_m, 4.125, 0},
-    {"rank_rows", run_rank_rows, 6, 0},
-    {"zero_dropped", run_zero_dropped, 8.125, 0},
+    {"linear", run_linear, OPS_PRODUCT, 2, 0, 2.0 * OPS_TOKENS}, /* (T, C) by (T, C) transposed */
+    {"gemm", run_gemm, OPS_PRODUCT, 2, 0, 2.0 * OPS_TOKENS},     /* (T, T) by (T, C) */
+    {"cast_f32", run_cast_f32, OPS_EVERY, 1, 4, 0},
+    {"cast_f16", run_cast_f16, OPS_EVERY, 1, 2, 0},
+    {"cast_bf16", run_cast_bf16, OPS_EVERY, 1, 2, 0},
+    {"axpby", run_axpby, OPS_EVERY, 3, 0, 3},
+    {"axpby_f32", run_axpby_f32, OPS_HALVES, 1, 8, 3},
+    {"add_bias", run_add_bias, OPS_EVERY, 2, 0, 1},
+    {"gather_rows", run_gather_rows, OPS_EVERY, 2, 0, 0},
+    {"rmsnorm", run_rmsnorm, OPS_EVERY, 2, 0, 4},
+    {"rmsnorm_f32", run_rmsnorm_f32, OPS_HALVES, 1, 4, 4}, /* from the stream */
+    {"rope", run_rope, OPS_EVERY, 2, 0, 3},
+    {"softmax_causal", run_softmax, OPS_EVERY, 2, 0, 14},
+    {"gate_silu", run_gate, OPS_EVERY, 3, 0, 13},
+    {"cross_entropy", run_cross_entropy, OPS_EVERY, 1, 0, 13},
+    {"argmax_rows", run_argmax, OPS_EVERY, 1, 0, 1},
+    {"colsum_sq", run_colsum_sq, OPS_EVERY, 1, 0, 2},
+    {"sq_error", run_sq_error, OPS_EVERY, 2, 0, 3},
+    {"sq_error_f32", run_sq_error_f32, OPS_HALVES, 1, 4, 3},
+    {"count_zero", run_count_zero, OPS_EVERY, 1, 0, 1},
+    {"count_not_finite", run_count_not_finite, OPS_EVERY, 1, 0, 1},
+    {"score_scaled", run_score_scaled, OPS_EVERY, 1, 4, 2},
+    {"zero_dropped", run_zero_dropped, OPS_EVERY, 2, 0.125, 0},
+    {"keep_rows", run_keep_rows, OPS_F32, 1, 0.125, 0},
+    {"rank_value_rows", run_rank_value_rows, OPS_F32, 1, 0, 0},
+    {"keep_all", run_keep_all, OPS_F32, 1, 0.125, 0},
+    {"keep_2_of_4", run_keep_n_of_m, OPS_F32, 1, 0.125, 0},
+    {"rank_rows", run_rank_rows, OPS_F32, 1, 2, 0},
+    {"wanda_part", run_wanda_part, OPS_F32, 2, 2, 2},
+    {"wanda_within", run_wanda_within, OPS_F32, 1, 0, 1},
 };
 const int ops_case_count = (int)(sizeof ops_cases / sizeof ops_cases[0]);

@@ -9,13 +9,15 @@
  * holds of the last turn is not read again. */
 typedef lop_status bench_fn(void *user, lop_queue *q, int turn);
 
-/* Times of `reps` runs, in nanoseconds. p90: nine in ten runs were not slower. */
+/* Times of `reps` runs, in nanoseconds; each is the mean of `launches` runs between two fences. p90: nine in ten were not
+ * slower. */
 typedef struct bench_stats {
-    int reps;
+    int reps, launches;
     double ns_min, ns_med, ns_p90;
 } bench_stats;
 
-/* Runs `fn` once unseen, then `reps` times, or as often as fills `seconds` (5 to 50 times) when reps is 0. Waits. */
+/* Runs `fn` once unseen, then `reps` times, or as often as fills `seconds` (5 to 50 times) when reps is 0. On an accelerator
+ * short runs go many between two fences, so that neither the fences nor the way to the device count. Waits. */
 LOP_CHECKED lop_status bench_time(lop_queue *q, int reps, double seconds, bench_fn *fn, void *user,
                                   bench_stats *out);
 

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define CLI_POSITIONALS 4
+#define CLI_POSITIONALS 16
 
 /* What the user typed, sorted by who reads it. Names and values point into argv. */
 typedef struct cli_arguments {

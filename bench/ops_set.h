@@ -1,0 +1,43 @@
+/* ops_set.h - the operands that operations are timed with: one set a turn, so that no cache holds what the last turn left.
+ * Internal to bench. */
+#ifndef LOP_BENCH_OPS_SET_H
+#define LOP_BENCH_OPS_SET_H
+
+#include "core/device/arena.h"
+#include "core/device/ops.h"
+
+#define OPS_TOKENS  2048 /* rows of a product, and of a sequence that rope turns */
+#define OPS_HEAD    64   /* head size of rope: divides every width that is timed */
+#define OPS_QUERIES 256  /* of a tile of attention */
+
+/* Operands of one turn. Each case uses what it needs; R rows, C columns, W the word timed. */
+typedef struct ops_set {
+    lop_mat a, b, c;     /* (R, C) W, values of both signs; b and c are written */
+    lop_mat to[3];       /* (R, C) by lop_type: written; that of W is c */
+    lop_mat score;       /* (R, C) f32, >= 0: a's magnitudes */
+    lop_mat keep;        /* (R, ceil(C/8)) u8, half of the bits set */
+    lop_mat order;       /* (R, C) u16: columns by score */
+    lop_mat rank;        /* (R, C) u32: scratch of lop_rank_rows */
+    lop_mat part;        /* (R, C) f32: of wanda_part_row */
+    lop_mat row;         /* (1, C) f32, > 0 */
+    lop_mat sum;         /* (1, C) f32 */
+    lop_mat table;       /* (OPS_TOKENS, OPS_HEAD) f32: angles */
+    lop_mat index;       /* (1, R) i32, a shuffle of the rows */
+    lop_mat target;      /* (1, R) i32 < C */
+    lop_mat state;       /* (R, 3) f32 */
+    lop_mat per_row;     /* (R, 1) f32 */
+    lop_mat count;       /* (R, 1) u32: C / 2 */
+    lop_mat dropped;     /* (R, 1) u32: of wanda_within_row */
+    lop_mat row_scratch; /* (R, 1) u32 */
+    lop_mat col_scratch; /* (lop_colsum_parts(R), C) f32 */
+    lop_mat all_scratch; /* (1, lop_keep_all_scratch(R)) u32 */
+    lop_mat best;        /* (1, R) i32 */
+    lop_mat square;      /* (OPS_TOKENS, OPS_TOKENS) W: of products */
+    lop_mat one, total;  /* (1, 1) f64, i64 */
+} ops_set;
+
+/* Places and fills a set: `seed` makes its values others than those of another set. Waits. */
+LOP_CHECKED lop_status ops_set_open(lop_queue *q, lop_arena *a, int32_t rows, int32_t cols, lop_type word,
+                                    uint32_t seed, ops_set *out);
+
+#endif
