@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #define GAP      8.0  /* from a point to the label beside it */
-#define POINT    4.5  /* half of what a point takes */
+#define POINT    5.5  /* half of what a point takes */
 #define STEP_X   22.0 /* between places tried */
 #define STEP_Y   7.0
 #define LINE_MIN 12.0 /* a label farther than this gets a line */
@@ -108,5 +108,6 @@ void labels_place(label *labels, int count, label_box room)
 {
     qsort(labels, (size_t)count, sizeof *labels, by_height);
     for (int i = 0; i < count; i++) labels[i].width = 0.0;
-    for (int i = 0; i < count; i++) place(labels, count, i, room);
+    for (int i = 0; i < count; i++)
+        if (labels[i].text[0] != '\0') place(labels, count, i, room);
 }

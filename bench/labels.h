@@ -4,11 +4,11 @@
 
 #include <stdbool.h>
 
-enum { LABELS_MOST = 64 };
+enum { LABELS_MOST = 192 };
 
 typedef struct label {
     double x, y;             /* of the point */
-    const char *text;        /* not owned */
+    const char *text;        /* not owned; "": a point without a name, in the way of the others' */
     double left, top, width; /* where it went */
     bool led;                /* far enough from its point to need a line to it */
 } label;

@@ -1,5 +1,6 @@
 /* page_roofline.c - what operations reach against what the device can do at best: operations per byte to the right,
  * operations per second upwards. Those that compute nothing stand apart, by bytes per second. */
+#include "bench/grid.h"
 #include "bench/labels.h"
 #include "bench/page_parts.h"
 #include "bench/results.h"
@@ -10,12 +11,12 @@
 
 enum {
     WIDTH = 1040,
-    HEIGHT = 520,
+    HEIGHT = 620,
     LEFT = 66,
-    RIGHT = 690,
+    RIGHT = 724,
     TOP = 30,
-    BOTTOM = 462,
-    STRIP_LEFT = 790,
+    BOTTOM = 562,
+    STRIP_LEFT = 826,
     STRIP_RIGHT = 1030
 };
 
@@ -26,6 +27,7 @@ typedef struct picture {
     svg_axis x, y, rate;         /* flop/byte, GFLOP/s, GB/s */
     label computing[LABELS_MOST], moving[LABELS_MOST];
     int computing_count, moving_count;
+    int drawn;         /* of those that compute nothing: they stand in three columns by turns */
     char names[2][48]; /* of the roofs */
 } picture;
 
@@ -116,25 +118,27 @@ static void giga_text(double value, const char *unit, char *out, size_t size)
 static void draw_level_axis(markup *m, const svg_axis *a, double left, double right, const char *unit)
 {
     char text[32];
-    for (double v = a->low; v < a->high * 1.5; v *= 10.0) {
+    for (double v = svg_first(a); v <= svg_last(a); v *= 10.0) {
         const double y = svg_at(a, v);
-        svg_line(m, v < a->low * 1.5 ? "frame" : "grid", left, y, right, y);
+        svg_line(m, "grid", left, y, right, y);
         giga_text(v, unit, text, sizeof text);
         svg_text(m, "tick", SVG_END, left - 6.0, y + 4.0, text);
     }
+    svg_line(m, "frame", left, TOP, left, BOTTOM);
+    svg_line(m, "frame", left, BOTTOM, right, BOTTOM);
 }
 
 static void draw_axes(const picture *p)
 {
     char text[32];
-    draw_level_axis(p->m, &p->y, LEFT, RIGHT, "");
-    for (double v = p->x.low; v < p->x.high * 1.5; v *= 10.0) {
+    for (double v = svg_first(&p->x); v <= svg_last(&p->x); v *= 10.0) {
         const double x = svg_at(&p->x, v);
-        svg_line(p->m, v < p->x.low * 1.5 ? "frame" : "grid", x, TOP, x, BOTTOM);
+        svg_line(p->m, "grid", x, TOP, x, BOTTOM);
         (void)snprintf(text, sizeof text, "%g", v);
         svg_text(p->m, "tick", SVG_MIDDLE, x, BOTTOM + 18.0, text);
     }
-    svg_text(p->m, "axis", SVG_START, 4.0, 16.0, "floating-point operations per second");
+    draw_level_axis(p->m, &p->y, LEFT, RIGHT, "");
+    svg_text(p->m, "axis", SVG_START, 4.0, 14.0, "floating-point operations per second");
     svg_text(p->m, "axis", SVG_MIDDLE, 0.5 * (LEFT + RIGHT), BOTTOM + 40.0,
              "floating-point operations per byte that must move");
 }
@@ -142,8 +146,7 @@ static void draw_axes(const picture *p)
 static void draw_strip_axis(const picture *p)
 {
     draw_level_axis(p->m, &p->rate, STRIP_LEFT, STRIP_RIGHT, "B/s");
-    svg_line(p->m, "frame", STRIP_LEFT, TOP, STRIP_LEFT, BOTTOM);
-    svg_text(p->m, "axis", SVG_START, STRIP_LEFT - 44.0, 16.0, "bytes per second");
+    svg_text(p->m, "axis", SVG_START, STRIP_LEFT - 60.0, 14.0, "bytes per second");
     svg_text(p->m, "axis", SVG_MIDDLE, 0.5 * (STRIP_LEFT + STRIP_RIGHT), BOTTOM + 40.0,
              "operations that compute nothing");
 }
@@ -159,6 +162,7 @@ static void name_place(label *labels, int *count, double x, double y, const char
 
 static void draw_roofs(picture *p)
 {
+    char figures[32];
     const bool both = p->copy > 0.0 && p->product > 0.0;
     const double ridge = both ? p->product / p->copy : p->copy > 0.0 ? p->x.high : p->x.low;
     if (p->copy > 0.0) {
@@ -166,7 +170,8 @@ static void draw_roofs(picture *p)
         svg_line(p->m, "roof", svg_at(&p->x, from), svg_at(&p->y, from * p->copy), svg_at(&p->x, ridge),
                  svg_at(&p->y, ridge * p->copy));
         const double middle = sqrt(ridge * sqrt(from * ridge));
-        (void)snprintf(p->names[0], sizeof p->names[0], "copies: %.3g GB/s", p->copy);
+        grid_figures(p->copy, figures, sizeof figures);
+        (void)snprintf(p->names[0], sizeof p->names[0], "copies: %s GB/s", figures);
         name_place(p->computing, &p->computing_count, svg_at(&p->x, middle),
                    svg_at(&p->y, middle * p->copy) - 4.0, p->names[0]);
         svg_line(p->m, "roof", STRIP_LEFT, svg_at(&p->rate, p->copy), STRIP_RIGHT, svg_at(&p->rate, p->copy));
@@ -174,7 +179,8 @@ static void draw_roofs(picture *p)
     if (p->product > 0.0) {
         const double y = svg_at(&p->y, p->product);
         svg_line(p->m, "roof", svg_at(&p->x, fmax(ridge, p->x.low)), y, RIGHT, y);
-        (void)snprintf(p->names[1], sizeof p->names[1], "products: %.3g TFLOP/s", p->product * 1e-3);
+        grid_figures(p->product * 1e-3, figures, sizeof figures);
+        (void)snprintf(p->names[1], sizeof p->names[1], "products: %s TFLOP/s", figures);
         name_place(p->computing, &p->computing_count, RIGHT - 6.0, y - 14.0, p->names[1]);
     }
 }
@@ -207,12 +213,20 @@ static void point_of(const picture *p, const json_t *line, double *x, double *y)
     *x = svg_at(&p->x, bench_number(line, "flops") / bench_number(line, "bytes"));
     *y = svg_at(&p->y, bench_number(line, "gflops"));
     if (computes(line)) return;
-    *x = STRIP_LEFT + 26.0 + 34.0 * (p->moving_count % 3);
+    *x = STRIP_LEFT + 26.0 + 34.0 * (p->drawn % 3);
     *y = svg_at(&p->rate, bench_number(line, "gbps"));
 }
 
+static void point_name(picture *p, const json_t *line, double x, double y, const char *text)
+{
+    if (computes(line))
+        name_place(p->computing, &p->computing_count, x, y, text);
+    else
+        name_place(p->moving, &p->moving_count, x, y, text);
+}
+
 /* The other lengths of rows as small dots, joined to the longest. */
-static void draw_others(const picture *p, const json_t *line, double at_x, double at_y)
+static void draw_others(picture *p, const json_t *line, double at_x, double at_y)
 {
     size_t i;
     const json_t *other;
@@ -225,6 +239,7 @@ static void draw_others(const picture *p, const json_t *line, double at_x, doubl
         hint_of(other, hint, sizeof hint);
         svg_line(p->m, "span", at_x, at_y, x, y);
         svg_dot(p->m, "small", x, y, 2.4, hint);
+        point_name(p, line, x, y, "");
     }
 }
 
@@ -241,10 +256,8 @@ static void draw_points(picture *p)
         hint_of(line, hint, sizeof hint);
         draw_others(p, line, x, y);
         svg_dot(p->m, "point", x, y, 4.0, hint);
-        if (computes(line))
-            name_place(p->computing, &p->computing_count, x, y, bench_text(line, "bench"));
-        else
-            name_place(p->moving, &p->moving_count, x, y, bench_text(line, "bench"));
+        point_name(p, line, x, y, bench_text(line, "bench"));
+        p->drawn += !computes(line);
     }
 }
 

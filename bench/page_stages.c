@@ -125,7 +125,7 @@ static double height_of(const bars *b, const char *group)
 
 static void draw_scale(markup *m, const svg_axis *x, double height)
 {
-    for (double v = x->low; v < x->high * 1.5; v *= 10.0) {
+    for (double v = svg_first(x); v <= svg_last(x); v *= 10.0) {
         char text[32];
         const double at = svg_at(x, v);
         (void)snprintf(text, sizeof text, v < 1000.0 ? "%g ms" : "%g s", v < 1000.0 ? v : v / 1000.0);

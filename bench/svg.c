@@ -2,6 +2,7 @@
 #include "bench/svg.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 void svg_open(markup *m, double width, double height, const char *title, const char *what)
@@ -52,10 +53,30 @@ double svg_width(const char *text)
     return width;
 }
 
+/* The largest 1, 2 or 5 times a power of ten that is not above the value; with `above` the least that is not below. */
+static double round_number(double value, bool above)
+{
+    static const double steps[] = {1.0, 2.0, 5.0, 10.0};
+    const double ten = pow(10.0, floor(log10(value) + 1e-9)), rest = value / ten;
+    int at = 0;
+    while (at < 3 && (above ? steps[at] < rest * (1.0 - 1e-9) : steps[at + 1] <= rest * (1.0 + 1e-9))) at++;
+    return ten * steps[at];
+}
+
 svg_axis svg_axis_over(double low, double high, double from, double to)
 {
-    const double first = floor(log10(low) + 1e-9), last = ceil(log10(high) - 1e-9);
-    return (svg_axis){pow(10.0, first), pow(10.0, last > first ? last : first + 1.0), from, to};
+    const double first = round_number(low, false), last = round_number(high, true);
+    return (svg_axis){first, last > 2.0 * first ? last : 10.0 * first, from, to};
+}
+
+double svg_first(const svg_axis *a)
+{
+    return pow(10.0, ceil(log10(a->low) - 1e-9));
+}
+
+double svg_last(const svg_axis *a)
+{
+    return a->high * (1.0 + 1e-9);
 }
 
 double svg_at(const svg_axis *a, double value)

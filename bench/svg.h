@@ -19,13 +19,17 @@ void svg_text(markup *m, const char *class, svg_anchor anchor, double x, double 
 /* About how wide a text is at the size of labels. */
 double svg_width(const char *text);
 
-/* A logarithmic axis: values [low, high], powers of ten, at places [from, to]. */
+/* A logarithmic axis: values [low, high] at places [from, to]. */
 typedef struct svg_axis {
     double low, high, from, to;
 } svg_axis;
 
-/* Widens [low, high] to whole powers of ten. */
+/* Widens [low, high] to the next 1, 2 or 5 times a power of ten. */
 svg_axis svg_axis_over(double low, double high, double from, double to);
 double svg_at(const svg_axis *a, double value); /* values outside stand at the end */
+
+/* The first power of ten on it; the others are ten times the one before, up to svg_last. */
+double svg_first(const svg_axis *a);
+double svg_last(const svg_axis *a);
 
 #endif

@@ -1,4 +1,4 @@
-/* compare.c - one bench on several devices, one after the other, each in a session of its own that differs from the user's
+/* each_device.c - one bench on several devices, one after the other, each in a session of its own that differs from the user's
  * by the device alone. */
 #include "bench/line.h"
 #include "bench/parts.h"
