@@ -28,7 +28,7 @@ typedef struct picture {
     label computing[LABELS_MOST], moving[LABELS_MOST];
     int computing_count, moving_count;
     int drawn;         /* of those that compute nothing: they stand in three columns by turns */
-    char names[2][48]; /* of the roofs */
+    char names[2][64]; /* of the roofs */
 } picture;
 
 static bool is_ours(const picture *p, const json_t *line)
