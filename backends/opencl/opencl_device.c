@@ -1,6 +1,7 @@
 /* opencl_device.c - opens a device: what it has, its context, and where its built programs are kept. */
 #include "backends/opencl/opencl_device.h"
 #include "backends/opencl/opencl_find.h"
+#include "core/base/environment.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
 
@@ -109,6 +110,7 @@ lop_status opencl_device_open(int index, lop_device *device)
     LOP_TRY_DONE(opencl_device_text(place->id, CL_DEVICE_NAME, &name));
     (void)snprintf(device->name, sizeof device->name, "%s", name);
     LOP_TRY_DONE(made_by(place, &own->made_by));
+    if (device->accelerator) LOP_TRY_DONE(lop_cache_folder(&own->cache));
     LOP_TRY_DONE(context_open(place, own));
     lop_free(name);
     return LOP_OK;
@@ -124,6 +126,7 @@ void opencl_device_close(lop_device *device)
     for (int word = 0; word < OPENCL_WORDS; word++)
         for (int packs = 0; packs < OPENCL_PACKS; packs++)
             if (own->programs[word][packs] != NULL) (void)clReleaseProgram(own->programs[word][packs]);
+    if (own->context != NULL) (void)CLBlastClearCache(); /* its programs would keep the context */
     if (own->service != NULL) (void)clReleaseCommandQueue(own->service);
     if (own->context != NULL) (void)clReleaseContext(own->context);
     (void)pthread_mutex_destroy(&own->lock);

@@ -1,5 +1,6 @@
 /* opencl_find.c - looks through all platforms for devices that can run lop, and tells what it passed over. */
 #include "backends/opencl/opencl_find.h"
+#include "backends/opencl/opencl_icd.h"
 #include "core/base/memory.h"
 
 #include <stdarg.h>
@@ -134,23 +135,32 @@ static void order(opencl_found *found)
     }
 }
 
+/* What the loader found; *count 0 with the reason told if nothing. */
+static void platforms_read(cl_platform_id *platforms, cl_uint *count, lop_why *why)
+{
+    const cl_int code = clGetPlatformIDs(PLATFORMS_MOST, platforms, count);
+    if (code == NOT_FOUND_KHR || (code == CL_SUCCESS && *count == 0)) {
+        tell(why, "no OpenCL platform: drivers are looked for in %s", opencl_icd_folder());
+    } else if (code != CL_SUCCESS) {
+        tell(why, "clGetPlatformIDs: %s (%d)", opencl_code_name(code), (int)code);
+    }
+    if (code != CL_SUCCESS) *count = 0;
+    if (*count > PLATFORMS_MOST) *count = PLATFORMS_MOST;
+}
+
 lop_status opencl_find(opencl_found *out, lop_why *why)
 {
     cl_platform_id platforms[PLATFORMS_MOST];
     cl_uint count = 0;
+    lop_string broken = {0};
     out->count = 0;
-    const cl_int code = clGetPlatformIDs(PLATFORMS_MOST, platforms, &count);
-    if (code == NOT_FOUND_KHR || (code == CL_SUCCESS && count == 0)) {
-        tell(why, "no OpenCL platform is installed: a driver registers itself in /etc/OpenCL/vendors");
-        return LOP_OK;
-    }
-    if (code != CL_SUCCESS) {
-        tell(why, "clGetPlatformIDs: %s (%d)", opencl_code_name(code), (int)code);
-        return LOP_OK;
-    }
-    for (cl_uint i = 0; i < count && i < PLATFORMS_MOST; i++) platform_look(platforms[i], out, why);
+    platforms_read(platforms, &count, why);
+    const lop_status status = opencl_icd_broken(&broken);
+    if (broken.at != NULL) tell(why, "%s", broken.at);
+    lop_string_close(&broken);
+    for (cl_uint i = 0; i < count; i++) platform_look(platforms[i], out, why);
     order(out);
-    return LOP_OK;
+    return status;
 }
 
 lop_status opencl_device_count(int *count, lop_why *why)

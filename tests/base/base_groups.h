@@ -21,6 +21,7 @@
     X(test_file_full)                                                                                        \
     X(test_folder)                                                                                           \
     X(test_hash)                                                                                             \
+    X(test_environment)                                                                                      \
     X(test_log)                                                                                              \
     X(test_option)                                                                                           \
     X(test_random)
