@@ -13,27 +13,28 @@
  * strides are multiples of 16 bytes. */
 typedef struct cuda_rows {
     void *at;
-    int64_t ld;
+    int32_t ld;
 } cuda_rows;
 
 /* Rows of f32 on the device. */
 typedef struct cuda_floats {
     float *at;
-    int64_t ld;
+    int32_t ld;
 } cuda_floats;
 
 typedef struct cuda_attend_call {
-    cuda_rows q, k, v, out;   /* (S T, H hd), (S P, KV hd), (S P, KV hd), (S T, H hd) */
-    cuda_rows d_out;          /* backward: (S T, H hd) */
-    cuda_rows dq, dk, dv;     /* backward, written: as q, k, v */
-    cuda_floats log_sum;      /* (S H, T): natural logarithm of the softmax's denominator; forward: at NULL: not written */
-    cuda_floats delta;        /* backward, scratch (S H, T): sum over a row of d_out * out */
+    cuda_rows q, k, v, out; /* (S T, H hd), (S P, KV hd), (S P, KV hd), (S T, H hd) */
+    cuda_rows d_out;        /* backward: (S T, H hd) */
+    cuda_rows dq, dk, dv;   /* backward, written: as q, k, v */
+    cuda_floats
+        log_sum; /* (S H, T): natural logarithm of the softmax's denominator; forward: at NULL: not written */
+    cuda_floats delta; /* backward, scratch (S H, T): sum over a row of d_out * out */
     int32_t heads, kv_heads, head_dim;
     int32_t sequences, tokens;
-    int32_t first;            /* position of the first query */
-    int32_t window;           /* keys a query may look back over, itself included; 0: all */
-    float scale;              /* of the scores, > 0 */
-    bool bf16;                /* words are bf16; else f16 */
+    int32_t first;  /* position of the first query */
+    int32_t window; /* keys a query may look back over, itself included; 0: all */
+    float scale;    /* of the scores, > 0 */
+    bool bf16;      /* words are bf16; else f16 */
 } cuda_attend_call;
 
 #ifdef __cplusplus

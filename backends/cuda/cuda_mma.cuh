@@ -60,6 +60,13 @@ __device__ inline void copy_16(uint32_t to, const void *from, bool valid)
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
 }
 
+/* The same for 4 bytes. */
+__device__ inline void copy_4(uint32_t to, const void *from, bool valid)
+{
+    const int bytes = valid ? 4 : 0;
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
+}
+
 /* Closes the group of copies that this thread started since the last. */
 __device__ inline void copies_close()
 {
@@ -72,17 +79,26 @@ template <int N> __device__ inline void copies_wait()
     asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
 }
 
-/* Starts the copy of ROWS rows of N words by THREADS threads into a tile; rows from `rows` on become zero. */
-template <int ROWS, int N, int THREADS, typename Word>
-__device__ inline void copy_tile(uint32_t tile, const Word *from, int64_t ld, int rows)
+/* The 16 bytes of rows of N words that this of THREADS threads copies first. */
+template <int N, int THREADS, typename Word> __device__ inline const Word *lane_from(const Word *from, int ld)
 {
     constexpr int PIECES = N / 8;
+    return from + static_cast<int>(threadIdx.x) / PIECES * ld + static_cast<int>(threadIdx.x) % PIECES * 8;
+}
+
+/* Starts the copy of ROWS rows of N words by THREADS threads into a tile; rows from `rows` on become zero. `from` is
+ * what lane_from gives. */
+template <int ROWS, int N, int THREADS, typename Word>
+__device__ inline void copy_tile(uint32_t tile, const Word *from, int ld, int rows)
+{
+    constexpr int PIECES = N / 8, STEP = THREADS / PIECES;
+    const int row = static_cast<int>(threadIdx.x) / PIECES, col = static_cast<int>(threadIdx.x) % PIECES * 8;
+    if (THREADS % PIECES != 0 && row >= STEP) return;
+    tile += (row * (N + TILE_PAD) + col) * 2;
 #pragma unroll
-    for (int i = 0; i < ROWS * PIECES; i += THREADS) {
-        const int piece = i + static_cast<int>(threadIdx.x), row = piece / PIECES, col = piece % PIECES * 8;
-        if (ROWS * PIECES % THREADS != 0 && row >= ROWS) break;
-        const bool valid = row < rows;
-        copy_16(tile + (row * (N + TILE_PAD) + col) * 2, from + (valid ? row : 0) * ld + col, valid);
+    for (int i = 0; i < ROWS; i += STEP) {
+        if (ROWS % STEP != 0 && row + i >= ROWS) break;
+        copy_16(tile + i * (N + TILE_PAD) * 2, from + i * ld, row + i < rows);
     }
 }
 
@@ -137,18 +153,19 @@ template <int N> __device__ constexpr uint32_t tile_at(int r, int c)
  * next: c[0], c[1] of the upper row, c[2], c[3] of the lower. */
 __device__ inline void multiply(__half, float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1)
 {
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
-                 "{%0, %1, %2, %3};"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+        "{%0, %1, %2, %3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-__device__ inline void multiply(__nv_bfloat16, float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1)
+__device__ inline void multiply(__nv_bfloat16, float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
+                                uint32_t b1)
 {
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
-                 "{%0, %1, %2, %3};"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+        "{%0, %1, %2, %3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
 /* Two neighbouring 16 x 8 results as the left factor of the next product. */
@@ -159,6 +176,56 @@ __device__ inline void left_of_results(uint32_t (&a)[4], const float (&near)[4],
     a[1] = pair_of(Word(), near[2], near[3]);
     a[2] = pair_of(Word(), far[0], far[1]);
     a[3] = pair_of(Word(), far[2], far[3]);
+}
+
+/* s = l r^T: BANDS x 16 rows of the tile `left` by COLS rows of the tile `right`, both N words wide. The addresses are
+ * those of lane_left and lane_right. */
+template <typename Word, int N, int BANDS, int COLS>
+__device__ inline void rows_by_rows(float (&s)[BANDS][COLS / 8][4], uint32_t left, uint32_t right)
+{
+#pragma unroll
+    for (int b = 0; b < BANDS; b++)
+#pragma unroll
+        for (int n = 0; n < COLS / 8; n++)
+#pragma unroll
+            for (int e = 0; e < 4; e++) s[b][n][e] = 0.0f;
+#pragma unroll
+    for (int d = 0; d < N; d += 16) {
+        uint32_t l[BANDS][4], r[4];
+#pragma unroll
+        for (int b = 0; b < BANDS; b++) load_4(l[b], left + tile_at<N>(16 * b, d));
+#pragma unroll
+        for (int n = 0; n < COLS / 8; n += 2) {
+            load_4(r, right + tile_at<N>(8 * n, d));
+#pragma unroll
+            for (int b = 0; b < BANDS; b++) {
+                multiply(Word(), s[b][n], l[b], r[0], r[1]);
+                multiply(Word(), s[b][n + 1], l[b], r[2], r[3]);
+            }
+        }
+    }
+}
+
+/* sum += p r: p, results rounded to words, by TERMS rows of the tile `right`, N words wide, at lane_right_turned. */
+template <typename Word, int N, int BANDS, int TERMS>
+__device__ inline void results_by_rows(float (&sum)[BANDS][N / 8][4], const float (&p)[BANDS][TERMS / 8][4],
+                                       uint32_t right)
+{
+#pragma unroll
+    for (int n = 0; n < TERMS / 8; n += 2) {
+        uint32_t l[BANDS][4], r[4];
+#pragma unroll
+        for (int b = 0; b < BANDS; b++) left_of_results<Word>(l[b], p[b][n], p[b][n + 1]);
+#pragma unroll
+        for (int d = 0; d < N / 8; d += 2) {
+            load_4_turned(r, right + tile_at<N>(8 * n, 8 * d));
+#pragma unroll
+            for (int b = 0; b < BANDS; b++) {
+                multiply(Word(), sum[b][d], l[b], r[0], r[1]);
+                multiply(Word(), sum[b][d + 1], l[b], r[2], r[3]);
+            }
+        }
+    }
 }
 
 /* ---- across the four lanes that share a row of results */
@@ -173,6 +240,36 @@ __device__ inline float quad_sum(float x)
 {
     x += __shfl_xor_sync(0xffffffffu, x, 1);
     return x + __shfl_xor_sync(0xffffffffu, x, 2);
+}
+
+/* ---- registers to device memory */
+
+/* Writes the first `rows` of a warp's results, rounded to words, to rows `ld` apart. They pass through `stage`, as many
+ * rows of a tile that no other warp reads or writes. */
+template <typename Word, int N, int BANDS>
+__device__ inline void store_results(const float (&x)[BANDS][N / 8][4], void *stage, Word *to, int64_t ld,
+                                     int rows)
+{
+    constexpr int STRIDE = N + TILE_PAD, PIECES = N / 8;
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    uint32_t *pairs = static_cast<uint32_t *>(stage);
+    __syncwarp();
+#pragma unroll
+    for (int b = 0; b < BANDS; b++)
+#pragma unroll
+        for (int d = 0; d < N / 8; d++)
+#pragma unroll
+            for (int h = 0; h < 2; h++)
+                pairs[((16 * b + 8 * h + lane / 4) * STRIDE + 8 * d) / 2 + lane % 4] =
+                    pair_of(Word(), x[b][d][2 * h], x[b][d][2 * h + 1]);
+    __syncwarp();
+#pragma unroll 4
+    for (int i = 0; i < 16 * BANDS * PIECES; i += 32) {
+        const int row = (i + lane) / PIECES, piece = (i + lane) % PIECES;
+        if (row < rows)
+            *reinterpret_cast<uint4 *>(to + row * ld + 8 * piece) =
+                *reinterpret_cast<const uint4 *>(pairs + (row * STRIDE + 8 * piece) / 2);
+    }
 }
 
 #endif

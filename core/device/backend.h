@@ -42,7 +42,7 @@ typedef enum lop_math {
 
 typedef struct lop_backend lop_backend;
 
-/* Quicker ways to do what the plain path does. Each may be NULL. Empty until a backend brings one. */
+/* Quicker ways to do what the plain path does: defined below. */
 typedef struct lop_fast lop_fast;
 
 typedef struct lop_device { /* one processor */
@@ -101,6 +101,22 @@ typedef struct lop_gemm_args {
     int64_t step_a, step_b, step_c;
 } lop_gemm_args;
 
+/* Causal attention of heads side by side: out = softmax(scale q k^T) v, a head h looking at key head h KV / H, a query at
+ * position first + t at the keys up to its own and of these, if window > 0, at the last `window`. Sizes: S sequences, T
+ * query tokens each, P = first + T positions, H query heads, KV key heads, hd head size; words W all alike. */
+typedef struct lop_attend_args {
+    lop_mat q, out; /* (S T, H hd) W */
+    lop_mat k, v;   /* (S P, KV hd) W */
+    lop_mat
+        log_sum; /* (S H, T) f32 or absent: logarithm of the softmax's denominator, which backward reads */
+    lop_mat d_out, dq; /* backward: (S T, H hd) W; absent: forward is asked for */
+    lop_mat dk, dv;    /* backward: (S P, KV hd) W */
+    lop_mat delta;     /* backward, scratch: (S H, T) f32 */
+    int32_t heads, kv_heads, head_dim;
+    int32_t sequences, tokens, first, window;
+    float scale; /* > 0 */
+} lop_attend_args;
+
 /* Every kernel once, from kernels/list.h: LOP_KERNEL_softmax_row, ... */
 typedef enum lop_kernel {
 #define K(name, words, ...) LOP_KERNEL_##name,
@@ -124,6 +140,16 @@ typedef struct lop_arg {
 typedef struct lop_why {
     char text[256];
 } lop_why;
+
+/* Quicker ways to do what the plain path does. Each may be NULL; they give the plain path's values up to rounding, and the
+ * same bits every time. */
+struct lop_fast {
+    /* Whether the next two take these views and sizes; forward without d_out, backward with it. What is taken backward is
+     * taken forward too. */
+    bool (*attend_takes)(const lop_device *device, const lop_attend_args *args);
+    lop_status (*attend)(lop_queue *q, const lop_attend_args *args); /* writes out, and log_sum if present */
+    lop_status (*attend_back)(lop_queue *q, const lop_attend_args *args); /* writes dq, dk, dv and delta */
+};
 
 struct lop_backend {
     const char *name;                                     /* "cpu", ... */
@@ -151,7 +177,7 @@ struct lop_backend {
                          size_t local_bytes, int32_t nargs, const lop_arg *args);
     lop_status (*threads_set)(lop_device *device,
                               int threads); /* host threads to use; 0: all. No-op off the CPU */
-    const lop_fast *fast;
+    const lop_fast *fast;                   /* NULL: none */
 };
 
 /* The backends of this build, best first; backends/backends.c. Handed to core by whoever opens a session. */
