@@ -32,3 +32,16 @@ KERNEL(softmax_row)
     EACH_PACK(c, 0, PACK_DOWN(from)) STORE(row, c, (PACK)(0.0f));
     EACH_PACK(c, PACK_UP(to), keys) STORE(row, c, (PACK)(0.0f));
 }
+
+/* ds[r,:] = scale p[r,:] (ds[r,:] - sum_c p[r,c] ds[r,c]): softmax backward. Shapes: p (rows, cols) WORD what softmax gave,
+ * ds (rows, cols) WORD in place: the gradient with respect to p, then that with respect to what softmax took. */
+KERNEL(softmax_back_row)(HERE IN(WORD, p), OUT(WORD, ds), const float scale, const int cols)
+{
+    SCRATCH;
+    GLOBAL const WORD *share = ROW(p, GROUP);
+    GLOBAL WORD *row = ROW(ds, GROUP);
+    PACK sum = (PACK)(0.0f);
+    EACH_PACK_SUM(c, 0, cols, sum) sum += LOAD(share, c) * LOAD(row, c);
+    const float mean = GROUP_SUM(sum);
+    EACH_PACK(c, 0, cols) STORE(row, c, scale * LOAD(share, c) * (LOAD(row, c) - mean));
+}

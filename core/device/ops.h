@@ -54,6 +54,10 @@ typedef struct lop_softmax_args {
 } lop_softmax_args;
 LOP_CHECKED lop_status lop_softmax_causal(lop_queue *q, lop_mat s, const lop_softmax_args *args);
 
+/* Softmax backward, row by row: ds = scale p (ds - sum(p ds)). ds holds the gradient with respect to p, then with respect
+ * to the scores before the scale.  Shapes: p (R, C) W what softmax gave, ds (R, C) W in place. */
+LOP_CHECKED lop_status lop_softmax_back(lop_queue *q, lop_mat p, float scale, lop_mat ds);
+
 typedef enum lop_gate_kind { LOP_GATE_SILU, LOP_GATE_GELU, LOP_GATE_GELU_TANH, LOP_GATE_RELU } lop_gate_kind;
 
 /* y = f(gate) * up; without `up` (absent) y = f(gate).  Shapes: gate, up, y (T, F) W. */

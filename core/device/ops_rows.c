@@ -51,6 +51,18 @@ lop_status lop_softmax_causal(lop_queue *q, lop_mat s, const lop_softmax_args *a
     return LOP_LAUNCH(q, LOP_KERNEL_softmax_row, &shape, args);
 }
 
+lop_status lop_softmax_back(lop_queue *q, lop_mat p, float scale, lop_mat ds)
+{
+    const lop_operand operands[] = {
+        {"p", p, LOP_FREE, LOP_FREE, LOP_WORDS_ANY, LOP_READ},
+        {"ds", ds, p.rows, p.cols, LOP_BIT(p.type), LOP_WRITTEN},
+    };
+    LOP_CHECK(q, "softmax_back", operands);
+    const lop_launch_shape shape = lop_by_rows(ds.rows, ds.cols, ds.type);
+    const lop_arg args[] = {LOP_M(p), LOP_M(ds), LOP_F(scale), LOP_I(ds.cols)};
+    return LOP_LAUNCH(q, LOP_KERNEL_softmax_back_row, &shape, args);
+}
+
 lop_status lop_gate(lop_queue *q, lop_gate_kind kind, lop_mat gate, lop_mat up, lop_mat y)
 {
     const lop_operand operands[] = {

@@ -109,6 +109,31 @@ static double softmax_flops(const case_at *at)
     return 4.0 * at->d[0] * at->d[1] * at->d[3];
 }
 
+/* d = (rows, columns). */
+static int softmax_back_mats(const case_at *at, case_mat *m)
+{
+    m[0] = (case_mat){at->d[0], at->d[1], at->word, CASE_IN, FILL_NONNEG, 0, 0, 0};
+    m[1] = (case_mat){at->d[0], at->d[1], at->word, CASE_INOUT, FILL_PLAIN, 0, 0, 0};
+    return 2;
+}
+
+static lop_status softmax_back_call(lop_queue *q, const case_at *at, const lop_mat *m)
+{
+    (void)at;
+    return lop_softmax_back(q, m[0], 0.25f, m[1]);
+}
+
+static void softmax_back_reference(const case_at *at, ref_mat *m)
+{
+    (void)at;
+    ref_softmax_back(&m[0], 0.25, &m[1]);
+}
+
+static double softmax_back_flops(const case_at *at)
+{
+    return per_element(at, 5.0);
+}
+
 /* ------------------------------------------------------------------------------------------------ gate */
 
 /* Variants: four functions, with and without `up`. Arguments reach past where the exponential leaves f32. */
@@ -197,6 +222,8 @@ static const op_case table[] = {
     {"rope", WORDS_ALL, KINDS_ALL, 1, 0, &rope_shapes, rope_mats, rope_call, rope_reference, rope_flops},
     {"softmax_causal", WORDS_ALL, KINDS_FINITE, 3, 0, &softmax_shapes, softmax_mats, softmax_call,
      softmax_reference, softmax_flops},
+    {"softmax_back", WORDS_ALL, KINDS_FINITE, 1, 0, &shapes_rows, softmax_back_mats, softmax_back_call,
+     softmax_back_reference, softmax_back_flops},
     {"gate", WORDS_ALL, KINDS_FINITE, 8, 0, &shapes_rows, gate_mats, gate_call, gate_reference, gate_flops},
     {"cross_entropy", WORDS_ALL, KINDS_FINITE, 2, CASE_STEPS, &shapes_rows, loss_mats, loss_call,
      loss_reference, loss_flops},

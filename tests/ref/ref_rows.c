@@ -75,6 +75,24 @@ void ref_softmax_causal(ref_mat *s, const ref_softmax *how)
     s->terms = s->cols;
 }
 
+void ref_softmax_back(const ref_mat *p, double scale, ref_mat *ds)
+{
+    for (int32_t r = 0; r < p->rows; r++) {
+        const double *share = p->at + (int64_t)r * p->cols;
+        double *row = ds->at + (int64_t)r * p->cols, *magnitude = ds->magnitude + (int64_t)r * p->cols;
+        double mean = 0.0, size = 0.0;
+        for (int32_t c = 0; c < p->cols; c++) {
+            mean += share[c] * row[c];
+            size += fabs(share[c] * row[c]);
+        }
+        for (int32_t c = 0; c < p->cols; c++) {
+            magnitude[c] = scale * fabs(share[c]) * (fabs(row[c]) + size);
+            row[c] = scale * share[c] * (row[c] - mean);
+        }
+    }
+    ds->terms = p->cols;
+}
+
 /* f(g); *magnitude receives the sum of the magnitudes of what makes it up. */
 static double activation(ref_gate_kind kind, double g, double *magnitude)
 {
