@@ -59,8 +59,9 @@ static bool line_meets(const label *l, label_box b)
     return false;
 }
 
-/* Whether label `at` stands well where it is, seen by all points and by the labels before it. */
-static bool stands_well(const label *labels, int count, int at, label_box room)
+/* Whether label `at` stands well where it is, seen by all points and by the labels before it; and, where `lines` count, by
+ * their lines. */
+static bool stands_well(const label *labels, int count, int at, label_box room, bool lines)
 {
     const label *l = &labels[at];
     const label_box b = box_of(l);
@@ -70,7 +71,8 @@ static bool stands_well(const label *labels, int count, int at, label_box room)
         const label_box point = {o->x - POINT, o->y - POINT, o->x + POINT, o->y + POINT};
         if (meet(b, point)) return false;
         if (i >= at || o->width == 0.0) continue;
-        if (meet(b, box_of(o)) || line_meets(o, b) || line_meets(l, box_of(o))) return false;
+        if (meet(b, box_of(o))) return false;
+        if (lines && (line_meets(o, b) || line_meets(l, box_of(o)))) return false;
     }
     return true;
 }
@@ -87,7 +89,7 @@ static void put(label *l, double width, int n)
 }
 
 /* The free place that is nearest to the point. */
-static void place(label *labels, int count, int at, label_box room)
+static void place(label *labels, int count, int at, label_box room, bool lines)
 {
     label *l = &labels[at], best = *l;
     const double width = svg_width(l->text);
@@ -97,7 +99,7 @@ static void place(label *labels, int count, int at, label_box room)
         put(l, width, n);
         const double dx = l->left > l->x ? l->left - l->x : l->x - l->left - width;
         const double far = hypot(dx, 1.5 * (l->top + 0.5 * LABEL_HEIGHT - l->y));
-        if (far >= nearest || !stands_well(labels, count, at, room)) continue;
+        if (far >= nearest || !stands_well(labels, count, at, room, lines)) continue;
         nearest = far;
         best = *l;
     }
@@ -108,6 +110,9 @@ void labels_place(label *labels, int count, label_box room)
 {
     qsort(labels, (size_t)count, sizeof *labels, by_height);
     for (int i = 0; i < count; i++) labels[i].width = 0.0;
-    for (int i = 0; i < count; i++)
-        if (labels[i].text[0] != '\0') place(labels, count, i, room);
+    for (int i = 0; i < count; i++) {
+        if (labels[i].text[0] == '\0') continue;
+        place(labels, count, i, room, true);
+        if (labels[i].width == 0.0) place(labels, count, i, room, false);
+    }
 }

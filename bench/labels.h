@@ -19,8 +19,8 @@ typedef struct label_box {
 
 #define LABEL_HEIGHT 13.0
 
-/* Places all of them inside `room`, the nearest place first, away from all points and labels, and from the lines of those
- * placed before. One that fits nowhere is given a width of 0. */
+/* Places all of them inside `room`, the nearest place first, away from all points and labels and, where that leaves a place,
+ * from the lines of those placed before. One that fits nowhere is given a width of 0. */
 void labels_place(label *labels, int count, label_box room);
 
 /* The end of the line from a point to its label. */
