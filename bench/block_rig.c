@@ -52,8 +52,11 @@ static lop_status place(lop_device *device, lop_type word, block_rig *r)
 static lop_status read_block(lop_device *device, block_rig *r)
 {
     lop_reader *reader = NULL;
-    LOP_TRY(lop_reader_open(&r->net, device, NULL, 0, 1, &reader));
-    lop_status status = lop_reader_take(reader, r->queue, &r->block);
+    lop_block *block = NULL;
+    const lop_reader_plan plan = {
+        .net = &r->net, .device = device, .end = 1, .blocks = &r->block, .count = 1};
+    LOP_TRY(lop_reader_open(&plan, &reader));
+    lop_status status = lop_reader_take(reader, r->queue, &block);
     if (status == LOP_OK) status = lop_queue_wait(r->queue);
     lop_reader_close(reader);
     return status;

@@ -84,6 +84,11 @@ lop_status lop_file_read_at(const lop_file *file, uint64_t at, void *out, size_t
     return LOP_OK;
 }
 
+void lop_file_want(const lop_file *file, uint64_t at, uint64_t bytes)
+{
+    (void)posix_fadvise(file->handle, (off_t)at, (off_t)bytes, POSIX_FADV_WILLNEED);
+}
+
 lop_status lop_file_read(const char *path, uint64_t most, char **out, size_t *size)
 {
     *out = NULL;
@@ -212,6 +217,11 @@ lop_status lop_file_write_at(const lop_file *file, uint64_t at, const void *byte
 lop_status lop_file_sync(const lop_file *file)
 {
     return fdatasync(file->handle) == 0 ? LOP_OK : fail_write(file->path, errno);
+}
+
+void lop_file_push(const lop_file *file, uint64_t at, uint64_t bytes)
+{
+    (void)sync_file_range(file->handle, (off_t)at, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
 }
 
 lop_status lop_file_rename(const char *from, const char *to)

@@ -48,6 +48,9 @@ LOP_CHECKED lop_status lop_file_open(const char *path, lop_file *out);
 LOP_CHECKED lop_status lop_file_read_at(const lop_file *file, uint64_t at, void *out, size_t bytes);
 void lop_file_close(lop_file *file);
 
+/* Says that these bytes are read soon; a hint. */
+void lop_file_want(const lop_file *file, uint64_t at, uint64_t bytes);
+
 /* Maps [0, bytes) of a file for reading: for headers. */
 typedef struct lop_map {
     const unsigned char *at;
@@ -61,6 +64,9 @@ void lop_map_close(lop_map *map);
 LOP_CHECKED lop_status lop_file_create(const char *path, uint64_t bytes, lop_file *out);
 LOP_CHECKED lop_status lop_file_write_at(const lop_file *file, uint64_t at, const void *bytes, size_t size);
 LOP_CHECKED lop_status lop_file_sync(const lop_file *file); /* fdatasync */
+
+/* Lets the disk begin to write these bytes, so that a sync later has less to wait for; a hint. */
+void lop_file_push(const lop_file *file, uint64_t at, uint64_t bytes);
 
 /* Writes a whole file: to a temporary name beside it, synced, then renamed over `path`. So does lop_file_copy. */
 LOP_CHECKED lop_status lop_file_write_atomic(const char *path, const void *bytes, size_t size);

@@ -6,7 +6,8 @@
 
 #include <openssl/evp.h>
 
-#define PIECE_BYTES ((size_t)1 << 20) /* of one read when a file is hashed */
+#define PIECE_BYTES ((size_t)1 << 20)    /* of one read when a file is hashed: stays in the cache */
+#define AHEAD_BYTES ((uint64_t)16 << 20) /* that the disk is told of at a time */
 
 static lop_status fail_digest(void)
 {
@@ -63,7 +64,14 @@ lop_status lop_sha256_memory(const void *bytes, size_t size, char out[LOP_SHA256
     return status;
 }
 
-static lop_status add_file(lop_sha256 *h, const char *path, void *piece)
+/* The disk has this stretch and the next to read while one is hashed. */
+static void want_ahead(const lop_file *file, uint64_t at)
+{
+    if (at % AHEAD_BYTES != 0) return;
+    lop_file_want(file, at == 0 ? 0 : at + AHEAD_BYTES, at == 0 ? 2 * AHEAD_BYTES : AHEAD_BYTES);
+}
+
+static lop_status add_file(lop_sha256 *h, const char *path, const atomic_bool *stop, void *piece)
 {
     lop_file file;
     LOP_TRY(lop_file_open(path, &file));
@@ -71,21 +79,24 @@ static lop_status add_file(lop_sha256 *h, const char *path, void *piece)
     for (uint64_t at = 0; status == LOP_OK && at < file.size; at += PIECE_BYTES) {
         const uint64_t left = file.size - at;
         const size_t n = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
-        status = lop_file_read_at(&file, at, piece, n);
+        want_ahead(&file, at);
+        status = stop != NULL && atomic_load(stop) ? LOP_FAIL(LOP_E_STOPPED, "stopped") : LOP_OK;
+        if (status == LOP_OK) status = lop_file_read_at(&file, at, piece, n);
         if (status == LOP_OK) status = lop_sha256_add(h, piece, n);
     }
     lop_file_close(&file);
     return status;
 }
 
-lop_status lop_sha256_files(const char *const *paths, int count, char out[LOP_SHA256_TEXT])
+lop_status lop_sha256_files(const char *const *paths, int count, const atomic_bool *stop,
+                            char out[LOP_SHA256_TEXT])
 {
     lop_sha256 h = {NULL};
     void *piece = NULL;
     lop_status status = LOP_OK;
     LOP_TRY_DONE(lop_sha256_open(&h));
     LOP_TRY_DONE(lop_alloc_aligned(PIECE_BYTES, 4096, &piece));
-    for (int i = 0; i < count; i++) LOP_TRY_DONE(add_file(&h, paths[i], piece));
+    for (int i = 0; i < count; i++) LOP_TRY_DONE(add_file(&h, paths[i], stop, piece));
     LOP_TRY_DONE(lop_sha256_text(&h, out));
 done:
     lop_free(piece);

@@ -4,6 +4,7 @@
 
 #include "core/base/status.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,7 +21,8 @@ void lop_sha256_close(lop_sha256 *h);
 
 LOP_CHECKED lop_status lop_sha256_memory(const void *bytes, size_t size, char out[LOP_SHA256_TEXT]);
 
-/* Of the contents of `count` files, one after the other. */
-LOP_CHECKED lop_status lop_sha256_files(const char *const *paths, int count, char out[LOP_SHA256_TEXT]);
+/* Of the contents of `count` files, one after the other. LOP_E_STOPPED soon after *stop; NULL: never. */
+LOP_CHECKED lop_status lop_sha256_files(const char *const *paths, int count, const atomic_bool *stop,
+                                        char out[LOP_SHA256_TEXT]);
 
 #endif

@@ -227,6 +227,16 @@ void lop_buf_close(lop_buf *buf)
     *buf = (lop_buf){0};
 }
 
+lop_status lop_mat_zero(lop_queue *q, lop_mat m)
+{
+    const size_t size = lop_type_bytes(m.type);
+    const int32_t pieces = m.ld == m.cols ? 1 : m.rows;
+    const size_t bytes = pieces > 0 ? (size_t)lop_mat_elements(m) * size / (size_t)pieces : 0;
+    for (int32_t r = 0; r < pieces && bytes > 0; r++)
+        LOP_TRY(q->device->backend->fill(q, m.buf, (size_t)(m.at + (int64_t)r * m.ld) * size, bytes, 0));
+    return LOP_OK;
+}
+
 /* ------------------------------------------------------------------------------------------------ small transfers */
 
 #define STAGE_BYTES ((size_t)4 << 20) /* at a time: as quick as larger pieces, and small to hold */

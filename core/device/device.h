@@ -42,6 +42,9 @@ typedef struct lop_buf_use {
 } lop_buf_use;
 lop_buf_use lop_buf_used(lop_place place);
 
+/* m = 0.  Any type. Queued. */
+LOP_CHECKED lop_status lop_mat_zero(lop_queue *q, lop_mat m);
+
 /* Small things between host and device; both wait for the queue. Rows are packed (cols elements each) on the host. */
 LOP_CHECKED lop_status lop_upload(lop_queue *q, const void *host, lop_mat to);
 LOP_CHECKED lop_status lop_download(lop_queue *q, lop_mat from, void *host);

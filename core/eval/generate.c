@@ -9,11 +9,13 @@ typedef struct writer {
     const lop_net *net;
     lop_queue queue;
     lop_forward *forward;
+    lop_embedder *embedder;
     lop_cache *cache;
     lop_head *head;
     lop_arena *arena;
     lop_mat x;         /* (positions, C) f32 */
-    lop_block *blocks; /* all of them, or one that takes each in turn */
+    lop_block *blocks; /* all of them, or two that take each in turn */
+    int32_t placed;
     bool resident;
 } writer;
 
@@ -48,13 +50,14 @@ static lop_status open_writer(writer *w, int32_t positions)
     LOP_TRY(lop_queue_open(w->device, &w->queue));
     LOP_TRY(lop_forward_open(w->net, w->device, word, 1, positions, &w->forward));
     LOP_TRY(lop_cache_open(w->net, w->device, word, positions, &w->cache));
+    LOP_TRY(lop_embedder_open(w->net, w->device, positions, &w->embedder));
     LOP_TRY(lop_head_open(&w->queue, w->net, &w->head));
     LOP_TRY(lop_arena_open(w->device, LOP_ON_DEVICE, 0, &w->arena));
     LOP_TRY(lop_arena_mat(w->arena, positions, w->net->config->hidden, LOP_F32, &w->x));
     LOP_TRY(blocks_fit(w, word, &w->resident));
-    const int32_t placed = w->resident ? w->net->config->blocks : 1;
-    LOP_TRY(LOP_NEW(&w->blocks, placed));
-    for (int32_t b = 0; b < placed; b++) LOP_TRY(lop_block_place(w->arena, w->net, word, &w->blocks[b]));
+    w->placed = w->resident ? w->net->config->blocks : 2;
+    LOP_TRY(LOP_NEW(&w->blocks, w->placed));
+    for (int32_t b = 0; b < w->placed; b++) LOP_TRY(lop_block_place(w->arena, w->net, word, &w->blocks[b]));
     return LOP_OK;
 }
 
@@ -63,6 +66,8 @@ static void close_writer(writer *w)
     lop_free(w->blocks);
     lop_arena_close(w->arena);
     lop_head_close(w->head);
+    if (w->queue.device != NULL && lop_queue_wait(&w->queue) != LOP_OK) lop_error_clear();
+    lop_embedder_close(w->embedder);
     lop_cache_close(w->cache);
     lop_forward_close(w->forward);
     if (w->queue.device) lop_queue_close(&w->queue);
@@ -74,10 +79,12 @@ static lop_status run_blocks(writer *w, int32_t first, lop_mat x, bool fill)
     const int32_t blocks = w->net->config->blocks;
     lop_reader *reader = NULL;
     lop_status status = LOP_OK;
-    if (fill) status = lop_reader_open(w->net, w->device, NULL, 0, blocks, &reader);
+    const lop_reader_plan plan = {
+        .net = w->net, .device = w->device, .end = blocks, .blocks = w->blocks, .count = w->placed};
+    if (fill) status = lop_reader_open(&plan, &reader);
     for (int32_t b = 0; status == LOP_OK && b < blocks; b++) {
-        lop_block *block = &w->blocks[w->resident ? b : 0];
-        if (fill) status = lop_reader_take(reader, &w->queue, block);
+        lop_block *block = &w->blocks[b % w->placed];
+        if (fill) status = lop_reader_take(reader, &w->queue, &block);
         if (status == LOP_OK)
             status = lop_block_forward_cached(&w->queue, w->forward, block, x, first, x.rows, w->cache);
         if (status == LOP_OK && fill) status = lop_walk_check(&w->queue, x, b);
@@ -90,7 +97,7 @@ static lop_status run_blocks(writer *w, int32_t first, lop_mat x, bool fill)
 static lop_status step(writer *w, int32_t first, int32_t rows, const lop_ids *ids, int32_t *next)
 {
     const lop_mat x = lop_mat_rows(w->x, 0, rows);
-    LOP_TRY(lop_embed(&w->queue, w->net, ids->at + first, rows, x));
+    LOP_TRY(lop_embedder_rows(w->embedder, &w->queue, ids->at + first, rows, x));
     LOP_TRY(run_blocks(w, first, x, first == 0 || !w->resident));
     return lop_head_best(&w->queue, w->head, lop_mat_rows(x, rows - 1, 1), next);
 }

@@ -15,9 +15,11 @@ typedef struct measure {
     lop_log *log;
     lop_queue queue;
     int32_t group;    /* windows that go together */
-    lop_arena *arena; /* the block, and the residual streams */
-    lop_block block;
-    lop_mat x; /* (group seqlen, C) f32 */
+    lop_arena *arena; /* what follows */
+    lop_block blocks[2];
+    lop_mat x;     /* (group seqlen, C) f32: the residual streams */
+    lop_mat rows;  /* (group seqlen, 1) u32: scratch of counts */
+    lop_mat wrong; /* (1, blocks) i64: values that are no numbers behind each block */
     lop_forward *forward;
     int32_t *target; /* group * seqlen */
     float *nll;
@@ -54,8 +56,11 @@ static lop_status open_measure(measure *m)
     m->group = group_windows(m->net, m->args);
     LOP_TRY(lop_queue_open(m->device, &m->queue));
     LOP_TRY(lop_arena_open(m->device, LOP_ON_DEVICE, 0, &m->arena));
-    LOP_TRY(lop_block_place(m->arena, m->net, word, &m->block));
+    LOP_TRY(lop_block_place(m->arena, m->net, word, &m->blocks[0]));
+    LOP_TRY(lop_block_place(m->arena, m->net, word, &m->blocks[1]));
     LOP_TRY(lop_arena_mat(m->arena, m->group * seqlen, hidden, LOP_F32, &m->x));
+    LOP_TRY(lop_arena_mat(m->arena, m->group * seqlen, 1, LOP_U32, &m->rows));
+    LOP_TRY(lop_arena_mat(m->arena, 1, m->net->config->blocks, LOP_I64, &m->wrong));
     LOP_TRY(lop_forward_open(m->net, m->device, word, least(m->args->forward_batch, m->group), seqlen,
                              &m->forward));
     LOP_TRY(lop_alloc((size_t)m->group * (size_t)seqlen, sizeof *m->target, &m->target));
@@ -71,16 +76,18 @@ static void close_measure(measure *m)
     if (m->queue.device) lop_queue_close(&m->queue);
 }
 
-static lop_status run_block(measure *m, int32_t windows)
+static lop_status run_block(measure *m, const lop_block *block, int32_t windows)
 {
     const int32_t seqlen = m->args->seqlen;
     for (int32_t w = 0; w < windows; w += m->args->forward_batch) {
         const int32_t n = least(m->args->forward_batch, windows - w);
         LOP_TRY(lop_log_check_stop(m->log));
-        LOP_TRY(lop_block_forward(&m->queue, m->forward, &m->block,
-                                  lop_mat_rows(m->x, w * seqlen, n * seqlen), n, seqlen, NULL));
+        LOP_TRY(lop_block_forward(&m->queue, m->forward, block, lop_mat_rows(m->x, w * seqlen, n * seqlen), n,
+                                  seqlen, NULL));
     }
-    return lop_walk_check(&m->queue, lop_mat_rows(m->x, 0, windows * seqlen), m->block.index);
+    return lop_count_not_finite(&m->queue, lop_mat_rows(m->x, 0, windows * seqlen),
+                                lop_mat_rows(m->rows, 0, windows * seqlen),
+                                lop_mat_cols(m->wrong, block->index, 1));
 }
 
 static lop_status run_blocks(measure *m, int32_t first, int32_t windows)
@@ -88,13 +95,18 @@ static lop_status run_blocks(measure *m, int32_t first, int32_t windows)
     const int32_t blocks = m->net->config->blocks;
     const double total = (double)blocks * m->args->windows;
     lop_reader *reader = NULL;
-    LOP_TRY(lop_reader_open(m->net, m->device, NULL, 0, blocks, &reader));
+    const lop_reader_plan plan = {
+        .net = m->net, .device = m->device, .end = blocks, .blocks = m->blocks, .count = 2};
+    LOP_TRY(lop_mat_zero(&m->queue, m->wrong));
+    LOP_TRY(lop_reader_open(&plan, &reader));
     lop_status status = LOP_OK;
     for (int32_t b = 0; status == LOP_OK && b < blocks; b++) {
-        status = lop_reader_take(reader, &m->queue, &m->block);
-        if (status == LOP_OK) status = run_block(m, windows);
+        lop_block *block = NULL;
+        status = lop_reader_take(reader, &m->queue, &block);
+        if (status == LOP_OK) status = run_block(m, block, windows);
         lop_log_progress(m->log, "blocks of windows", (double)blocks * first + (b + 1.0) * windows, total);
     }
+    if (status == LOP_OK) status = lop_walk_look(&m->queue, m->wrong);
     lop_reader_close(reader);
     return status;
 }

@@ -10,6 +10,7 @@
 #include "core/io/dtype.h"
 #include "core/io/tokenizer.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -57,6 +58,9 @@ lop_text lop_checkpoint_header(const lop_checkpoint *c, int32_t file);
 LOP_CHECKED lop_status lop_checkpoint_read(const lop_checkpoint *c, const lop_tensor *t, int64_t first,
                                            int64_t rows, lop_dtype as, void *out);
 
+/* Says that these rows are read soon, so that the disk may begin with all of them at once; a hint. */
+void lop_checkpoint_want(const lop_checkpoint *c, const lop_tensor *t, int64_t first, int64_t rows);
+
 /* Reads stored bytes [at, at + bytes) of a tensor, as they are in the file. Safe from several threads at once. */
 LOP_CHECKED lop_status lop_checkpoint_read_stored(const lop_checkpoint *c, const lop_tensor *t, uint64_t at,
                                                   size_t bytes, void *out);
@@ -67,7 +71,7 @@ lop_dtype lop_checkpoint_word(const lop_tensor *t);
 /* The tokenizer that belongs to the model. The caller closes it. */
 LOP_CHECKED lop_status lop_checkpoint_tokenizer(const lop_checkpoint *c, lop_tokenizer **out);
 
-/* sha256 of the model's tensor files, one after the other in order. */
-LOP_CHECKED lop_status lop_checkpoint_sha256(const lop_checkpoint *c, char out[65]);
+/* sha256 of the model's tensor files, one after the other in order. LOP_E_STOPPED soon after *stop; NULL: never. */
+LOP_CHECKED lop_status lop_checkpoint_sha256(const lop_checkpoint *c, const atomic_bool *stop, char out[65]);
 
 #endif

@@ -183,6 +183,14 @@ lop_status lop_checkpoint_read(const lop_checkpoint *c, const lop_tensor *t, int
     return read_span(c, t, (uint64_t)first * n, (uint64_t)rows * n, as, out);
 }
 
+void lop_checkpoint_want(const lop_checkpoint *c, const lop_tensor *t, int64_t first, int64_t rows)
+{
+    const uint64_t n = row_elements(t);
+    if (c->made) return;
+    lop_file_want(file_of(c, t), t->at + lop_dtype_bytes(t->dtype, (uint64_t)first * n),
+                  lop_dtype_bytes(t->dtype, (uint64_t)rows * n));
+}
+
 /* ---- the rest of a model */
 
 lop_status lop_checkpoint_tokenizer(const lop_checkpoint *c, lop_tokenizer **out)
@@ -191,12 +199,12 @@ lop_status lop_checkpoint_tokenizer(const lop_checkpoint *c, lop_tokenizer **out
     return c->gguf ? lop_gguf_tokenizer(c->gguf, out) : lop_tokenizer_open_folder(c->path, out);
 }
 
-lop_status lop_checkpoint_sha256(const lop_checkpoint *c, char out[65])
+lop_status lop_checkpoint_sha256(const lop_checkpoint *c, const atomic_bool *stop, char out[65])
 {
     const char **paths = NULL;
     LOP_TRY(LOP_NEW(&paths, c->files));
     for (int32_t f = 0; f < c->files; f++) paths[f] = lop_checkpoint_file_path(c, f);
-    const lop_status status = lop_sha256_files(paths, c->files, out);
+    const lop_status status = lop_sha256_files(paths, c->files, stop, out);
     lop_free(paths);
     return status;
 }

@@ -94,11 +94,41 @@ static lop_status take_done(lop_output *o)
 
 /* ---- opening and closing */
 
-static lop_status begin(lop_output *o, const char *fingerprint, const char *layout)
+static lop_status begin(lop_output *o, const char *fingerprint)
 {
     LOP_TRY(lop_folder_sync(o->work));
     LOP_TRY(lop_folder_sync(o->folder));
-    return lop_journal_begin(&o->journal, fingerprint, layout);
+    return lop_journal_begin(&o->journal, fingerprint, o->layout);
+}
+
+static void held_close(lop_output *o)
+{
+    for (int32_t i = 0; i < o->held_count; i++) {
+        lop_free(o->held[i].tensors);
+        lop_free(o->held[i].line);
+    }
+    lop_free(o->held);
+    o->held = NULL;
+    o->held_count = 0;
+}
+
+static lop_status identify(lop_output *o, const char *fingerprint)
+{
+    LOP_TRY(begin(o, fingerprint));
+    for (int32_t i = 0; i < o->held_count; i++)
+        LOP_TRY(lop_journal_add(&o->journal, o->held[i].tensors, o->held[i].count, o->held[i].line));
+    held_close(o);
+    return LOP_OK;
+}
+
+lop_status lop_output_identify(lop_output *o, const char *fingerprint)
+{
+    (void)pthread_mutex_lock(&o->lock_lines);
+    const lop_status status = o->journal.begin == NULL && !o->published
+                                  ? identify(o, fingerprint)
+                                  : LOP_FAIL(LOP_E_INTERNAL, "%s knows its run already", o->folder);
+    (void)pthread_mutex_unlock(&o->lock_lines);
+    return status;
 }
 
 bool lop_output_copies(const lop_output *o)
@@ -117,18 +147,17 @@ static lop_status check_config(const lop_output *o)
 
 static lop_status open_parts(lop_output *o, const lop_output_plan *plan)
 {
-    char layout[LOP_SHA256_TEXT];
     const lop_shards_wish wish = {plan->dtype_given, plan->dtype, plan->shard_bytes};
     LOP_TRY(lop_strdup(plan->folder, &o->folder));
     LOP_TRY(lop_path_join(plan->folder, LOP_WORK_FOLDER, &o->work));
     LOP_TRY(lop_shards_plan(plan->source, &wish, &o->shards));
     LOP_TRY(check_config(o));
-    LOP_TRY(digest(&o->shards, layout));
-    LOP_TRY(lop_output_claim(o, plan, layout));
+    LOP_TRY(digest(&o->shards, o->layout));
+    LOP_TRY(lop_output_claim(o, plan, o->layout));
     if (o->journal.publish) LOP_TRY(lop_output_finish(o));
     LOP_TRY(open_files(o));
     LOP_TRY(take_done(o));
-    return o->resumed ? LOP_OK : begin(o, plan->fingerprint, layout);
+    return o->resumed || plan->fingerprint == NULL ? LOP_OK : begin(o, plan->fingerprint);
 }
 
 /* A run that could not begin leaves nothing: not its files, not the folder that it made. What it fails with stays. */
@@ -159,6 +188,7 @@ lop_status lop_output_open(const lop_output_plan *plan, lop_output **out)
     *o = (lop_output){
         .source = plan->source, .lock = -1, .dtype_given = plan->dtype_given, .dtype = plan->dtype};
     o->made = !lop_path_is_folder(plan->folder);
+    (void)pthread_mutex_init(&o->lock_lines, NULL);
     const lop_status status = open_parts(o, plan);
     if (status == LOP_OK) {
         *out = o;
@@ -178,7 +208,9 @@ void lop_output_close(lop_output *o)
     lop_free(o->written);
     lop_free(o->journaled);
     lop_names_close(&o->others);
+    held_close(o);
     lop_journal_close(&o->journal);
+    (void)pthread_mutex_destroy(&o->lock_lines);
     lop_shards_close(&o->shards);
     if (o->lock >= 0) (void)close(o->lock);
     lop_free(o->work);
@@ -188,9 +220,20 @@ void lop_output_close(lop_output *o)
 
 /* ---- what is known */
 
-int32_t lop_output_done(const lop_output *o)
+int32_t lop_output_done(lop_output *o)
 {
-    return o->journal.count;
+    (void)pthread_mutex_lock(&o->lock_lines);
+    const int32_t done = o->journal.count;
+    (void)pthread_mutex_unlock(&o->lock_lines);
+    return done;
+}
+
+int32_t lop_output_held_back(lop_output *o)
+{
+    (void)pthread_mutex_lock(&o->lock_lines);
+    const int32_t held = o->held_count;
+    (void)pthread_mutex_unlock(&o->lock_lines);
+    return held;
 }
 
 const char *lop_output_done_line(const lop_output *o, int32_t index)

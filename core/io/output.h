@@ -21,9 +21,10 @@ typedef struct lop_output_plan {
     const char *folder;
     bool dtype_given; /* false: every tensor keeps its own type (F16 where the source is quantised) */
     lop_dtype dtype;  /* of every float tensor, when given */
-    const char
-        *fingerprint; /* one JSON object that says what this run is: options, hashes; resume must match it */
-    bool force;       /* a folder that is not empty may be overwritten: at publication, file by file */
+    const char *
+        fingerprint; /* one JSON object that says what this run is: options, hashes; resume must match it. NULL
+                         without resume: not known yet, lop_output_identify tells it */
+    bool force;      /* a folder that is not empty may be overwritten: at publication, file by file */
     bool resume;
     bool finished;        /* with resume: the folder holds what this run would publish */
     uint64_t shard_bytes; /* for sources without shards of their own; 0: 5 GB */
@@ -32,14 +33,20 @@ typedef struct lop_output_plan {
 /* Errors: LOP_E_ARGUMENT (folder not empty without force, a started run without resume or with another fingerprint: the
  * sentence names the difference; the source's own folder), LOP_E_DISK, LOP_E_OUTPUT. */
 LOP_CHECKED lop_status lop_output_open(const lop_output_plan *plan, lop_output **out);
+/* What the run is, when it was not known at the opening: the journal begins, and takes what commits held back. Once; from
+ * any thread. A run that dies before begins again from nothing. */
+LOP_CHECKED lop_status lop_output_identify(lop_output *o, const char *fingerprint);
+
 void lop_output_close(lop_output *o); /* without publishing: `.lop` stays */
 
 /* Throws away what was written, for a run that cannot go on or has nothing worth it: `.lop` goes, and the folder if this
  * run made it. Not after publication has begun. The thread's failure stays; NULL is allowed. Close follows. */
 void lop_output_discard(lop_output *o);
 
-/* Units of work (blocks) that the journal says are done, from a resumed run; their JSON lines, in order. */
-int32_t lop_output_done(const lop_output *o);
+/* Units of work (blocks) that the journal says are done, those of a resumed run too; their JSON lines, in order, the
+ * latter in the thread that commits. Units that are committed and wait for the run to be identified. */
+int32_t lop_output_done(lop_output *o);
+int32_t lop_output_held_back(lop_output *o);
 const char *lop_output_done_line(const lop_output *o, int32_t index);
 
 /* True when everything is under its final name: after lop_output_publish, and after opening a run that was stopped while
@@ -53,8 +60,10 @@ lop_dtype lop_output_dtype(const lop_output *o, const lop_tensor *t);
 /* Writes the whole tensor `name`, values already in lop_output_dtype. */
 LOP_CHECKED lop_status lop_output_write(lop_output *o, const char *name, const void *values, uint64_t bytes);
 
-/* Reads back what an earlier run wrote: for recomputing activations on resume. */
-LOP_CHECKED lop_status lop_output_read(const lop_output *o, const char *name, lop_dtype as, void *values);
+/* Reads back rows [first, first + rows) of what an earlier run wrote, counted as lop_checkpoint_read does: for
+ * recomputing activations on resume. Safe from several threads at once. */
+LOP_CHECKED lop_status lop_output_read(const lop_output *o, const lop_tensor *t, int64_t first, int64_t rows,
+                                       lop_dtype as, void *values);
 
 /* False for a tensor that is left out: the second copy of a tied head, GGUF's rope_freqs.weight. */
 bool lop_output_holds(const lop_output *o, const lop_tensor *t);
@@ -65,7 +74,7 @@ LOP_CHECKED lop_status lop_output_copy(lop_output *o, const lop_tensor *t);
 /* Copies the tensors nobody has written (embeddings, norms, head), converting in pieces. */
 LOP_CHECKED lop_status lop_output_copy_rest(lop_output *o);
 
-/* Data first, then the journal line (one JSON object, no line break). */
+/* Data first, then the journal line (one JSON object, no line break), which is held back until the run is identified. */
 LOP_CHECKED lop_status lop_output_commit(lop_output *o, const char *line);
 
 /* Adds a file to the folder at publication: prune_report.json, masks.safetensors. */

@@ -319,6 +319,8 @@ lop_status lop_output_finish(lop_output *o)
 lop_status lop_output_publish(lop_output *o)
 {
     if (o->published) return LOP_OK;
+    if (o->journal.begin == NULL)
+        return LOP_FAIL(LOP_E_INTERNAL, "%s is published before it is known what run it is", o->folder);
     lop_names publish = {0}, remove = {0};
     lop_status status = LOP_OK;
     LOP_TRY_DONE(lop_output_copy_rest(o));

@@ -7,9 +7,17 @@
 #include "core/io/output.h"
 #include "core/io/shards.h"
 
+#include <pthread.h>
+
 #define LOP_WORK_FOLDER  ".lop"
 #define LOP_JOURNAL_NAME "journal.jsonl"
 #define LOP_LOCK_NAME    "lock"
+
+/* A commit that the journal cannot take before it has begun. */
+typedef struct lop_output_unit {
+    int32_t *tensors, count;
+    char *line;
+} lop_output_unit;
 
 struct lop_output {
     const lop_checkpoint *source;
@@ -21,11 +29,15 @@ struct lop_output {
     bool resumed;   /* the journal held a run */
     bool published; /* everything is under its final name */
     lop_shards shards;
-    lop_file *files; /* shards.files of them */
-    bool *dirty;     /* a file has data that was not synced */
-    bool *written;   /* a tensor has its values; shards.count of them */
-    bool *journaled; /* and the journal says so */
+    lop_file *files;            /* shards.files of them */
+    bool *dirty;                /* a file has data that was not synced */
+    bool *written;              /* a tensor has its values; shards.count of them */
+    bool *journaled;            /* and the journal says so */
+    char layout[65];            /* the digest of the planned files */
+    pthread_mutex_t lock_lines; /* over the journal and what follows, once the output is open */
     lop_journal journal;
+    lop_output_unit *held; /* commits before the run is identified, in order */
+    int32_t held_count;
     lop_names others; /* files beside the shards, by the order they were added */
 };
 

@@ -23,33 +23,48 @@ lop_status lop_output_write(lop_output *o, const char *name, const void *values,
     o->dirty[w->file] = true;
     o->journaled[index] = false;
     LOP_TRY(lop_file_write_at(&o->files[w->file], w->at, values, (size_t)bytes));
+    lop_file_push(&o->files[w->file], w->at, bytes);
     o->written[index] = true;
     return LOP_OK;
 }
 
-lop_status lop_output_read(const lop_output *o, const char *name, lop_dtype as, void *values)
+/* Bytes [at, at + bytes) of a written tensor as another type. */
+static lop_status read_converted(const lop_output *o, const lop_shard_tensor *w, uint64_t first,
+                                 uint64_t bytes, lop_dtype as, void *values)
 {
-    int32_t index = 0;
-    LOP_TRY(lop_output_index(o, name, &index));
-    const lop_shard_tensor *w = &o->shards.tensor[index];
-    if (!o->written[index]) return LOP_FAIL(LOP_E_ARGUMENT, "%s is not written yet", name);
-    if (w->dtype == as) return lop_file_read_at(&o->files[w->file], w->at, values, (size_t)w->bytes);
-    if (!lop_dtype_is_float(w->dtype) || !lop_dtype_is_float(as) || lop_dtype_is_quantised(as))
-        return LOP_FAIL(LOP_E_ARGUMENT, "%s of type %s cannot be read as %s", name, lop_dtype_name(w->dtype),
-                        lop_dtype_name(as));
     void *stored = NULL;
-    const uint64_t piece = w->bytes < PIECE_BYTES ? w->bytes : PIECE_BYTES;
+    const uint64_t piece = bytes < PIECE_BYTES ? bytes : PIECE_BYTES;
     const size_t word = lop_dtype_group_bytes(w->dtype), to = lop_dtype_group_bytes(as);
     LOP_TRY(lop_alloc_aligned((size_t)piece, 64, &stored));
     lop_status status = LOP_OK;
-    for (uint64_t at = 0; status == LOP_OK && at < w->bytes; at += piece) {
-        const uint64_t n = w->bytes - at < piece ? w->bytes - at : piece;
-        status = lop_file_read_at(&o->files[w->file], w->at + at, stored, (size_t)n);
+    for (uint64_t at = 0; status == LOP_OK && at < bytes; at += piece) {
+        const uint64_t n = bytes - at < piece ? bytes - at : piece;
+        status = lop_file_read_at(&o->files[w->file], w->at + first + at, stored, (size_t)n);
         if (status == LOP_OK)
             lop_dtype_convert(w->dtype, stored, as, (char *)values + at / word * to, (size_t)(n / word));
     }
     lop_free(stored);
     return status;
+}
+
+lop_status lop_output_read(const lop_output *o, const lop_tensor *t, int64_t first, int64_t rows,
+                           lop_dtype as, void *values)
+{
+    int32_t index = 0;
+    LOP_TRY(lop_output_index(o, t->name, &index));
+    const lop_shard_tensor *w = &o->shards.tensor[index];
+    if (!o->written[index]) return LOP_FAIL(LOP_E_ARGUMENT, "%s is not written yet", t->name);
+    if (first < 0 || rows < 0 || t->rank < 1 || first > t->shape[0] || rows > t->shape[0] - first)
+        return LOP_FAIL(LOP_E_ARGUMENT, "rows %lld to %lld of %s", (long long)first,
+                        (long long)(first + rows), t->name);
+    if (w->dtype != as &&
+        (!lop_dtype_is_float(w->dtype) || !lop_dtype_is_float(as) || lop_dtype_is_quantised(as)))
+        return LOP_FAIL(LOP_E_ARGUMENT, "%s of type %s cannot be read as %s", t->name,
+                        lop_dtype_name(w->dtype), lop_dtype_name(as));
+    const uint64_t row = t->shape[0] > 0 ? w->bytes / (uint64_t)t->shape[0] : 0;
+    const uint64_t at = (uint64_t)first * row, bytes = (uint64_t)rows * row;
+    if (w->dtype == as) return lop_file_read_at(&o->files[w->file], w->at + at, values, (size_t)bytes);
+    return read_converted(o, w, at, bytes, as, values);
 }
 
 /* ---- what nobody wrote */
@@ -141,7 +156,10 @@ static lop_status copy_tensor(lop_output *o, int32_t index)
     const bool as_stored = w->dtype == t->dtype && t->rope_heads == 0;
     const lop_status status = as_stored ? copy_stored(o, t, w, piece) : copy_converted(o, t, w, piece);
     lop_free(piece);
-    if (status == LOP_OK) o->written[index] = true;
+    if (status == LOP_OK) {
+        o->written[index] = true;
+        lop_file_push(&o->files[w->file], w->at, w->bytes);
+    }
     if (status != LOP_OK) lop_note("while copying %s", t->name);
     return status;
 }
@@ -172,6 +190,29 @@ static lop_status sync_dirty(lop_output *o)
     return LOP_OK;
 }
 
+static lop_status hold_back(lop_output *o, const int32_t *tensors, int32_t count, const char *line)
+{
+    lop_output_unit unit = {.count = count};
+    lop_status status = LOP_OK;
+    LOP_TRY_DONE(lop_realloc((size_t)o->held_count + 1, sizeof *o->held, &o->held));
+    LOP_TRY_DONE(LOP_NEW(&unit.tensors, count));
+    LOP_TRY_DONE(lop_strdup(line, &unit.line));
+    if (count > 0) memcpy(unit.tensors, tensors, (size_t)count * sizeof *tensors);
+    o->held[o->held_count++] = unit;
+done:
+    if (status != LOP_OK) lop_free(unit.tensors);
+    return status;
+}
+
+static lop_status line_add(lop_output *o, const int32_t *tensors, int32_t count, const char *line)
+{
+    (void)pthread_mutex_lock(&o->lock_lines);
+    const lop_status status = o->journal.begin == NULL ? hold_back(o, tensors, count, line)
+                                                       : lop_journal_add(&o->journal, tensors, count, line);
+    (void)pthread_mutex_unlock(&o->lock_lines);
+    return status;
+}
+
 lop_status lop_output_commit(lop_output *o, const char *line)
 {
     if (o->published) return LOP_OK;
@@ -181,7 +222,7 @@ lop_status lop_output_commit(lop_output *o, const char *line)
     for (int32_t i = 0; i < o->shards.count; i++)
         if (o->written[i] && !o->journaled[i]) fresh[count++] = i;
     lop_status status = sync_dirty(o);
-    if (status == LOP_OK) status = lop_journal_add(&o->journal, fresh, count, line);
+    if (status == LOP_OK) status = line_add(o, fresh, count, line);
     for (int32_t i = 0; status == LOP_OK && i < count; i++) o->journaled[fresh[i]] = true;
     lop_free(fresh);
     return status;

@@ -8,7 +8,22 @@
  * is to compute in it (lop_device_math), else f32. */
 lop_type lop_walk_word(const lop_device *device, const lop_net *net);
 
-/* x[i,:] = embedding of ids[i]: only the rows asked for are read. x (count, C) f32. Ids outside: LOP_E_FORMAT. */
+/* Embedding rows on their way from the file to where tokens stand: of each `most` tokens every distinct row is read once,
+ * carried over once and gathered on the device. All calls go to one queue, which has ended when the embedder closes. */
+typedef struct lop_embedder lop_embedder;
+LOP_CHECKED lop_status lop_embedder_open(const lop_net *net, lop_device *device, int32_t most,
+                                         lop_embedder **out);
+void lop_embedder_close(lop_embedder *e);
+
+/* x[i,:] = embedding of ids[i], queued. x (count, C) f32. Ids outside: LOP_E_FORMAT, and NaN or infinity in a row. */
+LOP_CHECKED lop_status lop_embedder_rows(lop_embedder *e, lop_queue *q, const int32_t *ids, int32_t count,
+                                         lop_mat x);
+
+/* Bytes that an embedder for the usual number of tokens at a time takes, for planning; and that number. */
+size_t lop_embedder_bytes(const lop_net *net, const lop_device *device, lop_place place);
+int32_t lop_embedder_usual(void);
+
+/* The same in one call, for tokens that come once. Waits. */
 LOP_CHECKED lop_status lop_embed(lop_queue *q, const lop_net *net, const int32_t *ids, int32_t count,
                                  lop_mat x);
 
@@ -35,6 +50,9 @@ LOP_CHECKED lop_status lop_head_best(lop_queue *q, const lop_head *h, lop_mat x,
  *   Shapes   x (N, C) f32; target (1, N) i32, -1: none; nll (1, N) f32; N at most its rows */
 LOP_CHECKED lop_status lop_head_losses(lop_queue *q, const lop_head *h, lop_mat x, lop_mat target,
                                        lop_mat nll);
+
+/* LOP_E_NUMERIC naming the first block b whose count wrong[0,b] is not 0.  Shapes: wrong (1, blocks) i64. Waits. */
+LOP_CHECKED lop_status lop_walk_look(lop_queue *q, lop_mat wrong);
 
 /* LOP_E_NUMERIC naming the block if x (R, C) holds NaN or infinities. Waits. */
 LOP_CHECKED lop_status lop_walk_check(lop_queue *q, lop_mat x, int32_t block);

@@ -1,5 +1,6 @@
-/* weights.h - a block's matrices from the file to the device: a reader thread fills aligned host buffers one block
- * ahead with pread; the device takes them from there. The host never holds the model. */
+/* weights.h - a block's matrices from the file to the device, one block ahead of the work. Threads read pieces of tensors:
+ * straight into the matrices where the device's memory is the host's, else into page-locked buffers from which a queue of
+ * the reader's own takes them. The host never holds the model. */
 #ifndef LOP_CORE_MODEL_WEIGHTS_H
 #define LOP_CORE_MODEL_WEIGHTS_H
 
@@ -35,24 +36,35 @@ LOP_CHECKED lop_status lop_block_place(lop_arena *a, const lop_net *net, lop_typ
 typedef struct lop_reader lop_reader;
 
 /* Where a tensor's values come from: the checkpoint, or something that overrides it (what a resumed run has already
- * written). NULL fn: the checkpoint. The function may be called from the reader's thread. It sets *taken to false to
- * leave a tensor to the checkpoint. */
-typedef lop_status lop_source_fn(void *user, const lop_tensor *t, lop_dtype as, void *values, bool *taken);
+ * written). NULL fn: the checkpoint. The function gives rows [first, first + rows) as lop_checkpoint_read does, and is
+ * called from several threads at once. It sets *taken to false to leave a tensor to the checkpoint. */
+typedef lop_status lop_source_fn(void *user, const lop_tensor *t, int64_t first, int64_t rows, lop_dtype as,
+                                 void *values, bool *taken);
 typedef struct lop_source {
     lop_source_fn *fn;
     void *user;
 } lop_source;
 
-/* Reads blocks [first, end) in order, one ahead, in its own thread. */
-LOP_CHECKED lop_status lop_reader_open(const lop_net *net, lop_device *device, const lop_source *source,
-                                       int32_t first, int32_t end, lop_reader **out);
+typedef struct lop_reader_plan {
+    const lop_net *net;
+    lop_device *device;
+    const lop_source *source; /* NULL: the checkpoint */
+    int32_t first, end;       /* blocks [first, end) are read, in order */
+    lop_block *blocks;        /* placed, of any word; the caller's, and there until the reader is closed */
+    int32_t count;            /* of them: with two, one is filled while the other is worked on */
+} lop_reader_plan;
+
+/* Begins to read: some threads fill blocks[0], blocks[1], ... in turn, by a queue of their own. */
+LOP_CHECKED lop_status lop_reader_open(const lop_reader_plan *plan, lop_reader **out);
 void lop_reader_close(lop_reader *r);
 
-/* Waits for the next block's bytes, queues their way into `block` (placed before, any word) and sets block->index.
+/* Waits until the next block is read and hands it out: what is queued on `q` from now on sees its values; index and names
+ * are set. The block handed out before goes back: what is queued on `q` so far may use it, nothing later; with as many
+ * blocks as are read none is filled twice and all stay as they are.
  * LOP_E_FORMAT names a tensor with NaN or infinite weights and the first such element. */
-LOP_CHECKED lop_status lop_reader_take(lop_reader *r, lop_queue *q, lop_block *block);
+LOP_CHECKED lop_status lop_reader_take(lop_reader *r, lop_queue *q, lop_block **out);
 
-/* Bytes of host memory that the reader's two buffers take, for planning. */
-size_t lop_reader_bytes(const lop_net *net);
+/* Bytes that a reader takes besides the blocks, for planning. */
+size_t lop_reader_bytes(const lop_net *net, const lop_device *device, lop_place place);
 
 #endif

@@ -1,200 +1,260 @@
-/* weights_reader.c - the thread that reads blocks ahead. Two host buffers go round: the thread fills one with the next
- * block while the device still takes the other. */
+/* weights_reader.c - the threads that read blocks ahead, and the queue that carries what they read.
+ *
+ * The caller's blocks go round: empty, filling, full, taken, and empty again once the caller takes the next. Threads draw
+ * pieces in order; the last piece of a block marks it full. Where the host reaches a matrix its values are read into it;
+ * else a thread reads into one of two page-locked buffers of its own while the device takes the other. */
 #include "core/base/memory.h"
-#include "core/model/staging.h"
-#include "core/model/weights.h"
+#include "core/model/weights_piece.h"
 
 #include <pthread.h>
 #include <string.h>
 
-#define SLOTS       2
-#define PIECES_MOST (2 + 2 * LOP_LINEAR_COUNT) /* two norms; weight and bias of each linear */
+#define THREADS 3 /* a cold disk wants several reads at once; each also looks at what it reads */
+#define HALVES  2
 
-/* One tensor of a block and the matrix it goes to. */
-typedef struct piece {
-    const lop_tensor *tensor;
-    lop_mat to;
-} piece;
-
-typedef struct piece_list {
-    piece at[PIECES_MOST];
-    int32_t count;
-} piece_list;
+typedef enum slot_state { SLOT_EMPTY, SLOT_FILLING, SLOT_FULL, SLOT_TAKEN } slot_state;
 
 typedef struct slot {
-    lop_staging staging;
-    lop_fence drained; /* the device has taken what stood here */
-    bool full, used;   /* full: read and not taken; used: the fence has been marked */
+    lop_block *block;
+    slot_state state;
+    int32_t index;      /* of the block that fills it, or filled it last */
+    int32_t left;       /* its pieces that are not through */
+    lop_fence filled;   /* on the reader's queue: all is there */
+    lop_fence released; /* on the caller's queue: nobody looks any more */
+    bool used;          /* released has been marked */
+    bool behind;        /* under queue_lock: what is queued next for this block comes behind released */
 } slot;
+
+/* The next piece to be drawn. */
+typedef struct cursor {
+    int32_t block, part, piece;
+} cursor;
+
+typedef struct reading {
+    lop_reader *reader;
+    pthread_t thread;
+    bool started;
+    lop_staging staging;
+    lop_fence drained[HALVES]; /* the device has taken what stood there */
+    bool used[HALVES];
+    int turn;
+} reading;
 
 struct lop_reader {
     const lop_net *net;
+    lop_device *device;
     lop_source source;
     int32_t first, end, next; /* next: the block to take */
-    slot slots[SLOTS];
-    pthread_t thread;
-    bool started;
-    pthread_mutex_t lock; /* over what follows, and slot.full and slot.used */
+    int32_t count;
+    slot *slots;
+    size_t half; /* bytes of half a thread's buffer */
+    reading threads[THREADS];
+    lop_queue queue;
+    lop_buf landing; /* for what the device converts: one piece, the queue's own order keeps it */
+    pthread_mutex_t queue_lock;
+    pthread_mutex_t lock; /* over what follows, and the slots */
     pthread_cond_t changed;
+    cursor cursor;
+    int32_t working; /* threads at a piece */
     bool closing, failed;
+    cursor failed_at; /* of the failures of several threads the first in the file is told */
     lop_error_record error;
 };
 
-/* ---- what a block is made of */
-
-static void list_add(piece_list *list, const lop_tensor *tensor, lop_mat to)
+static slot *slot_of(const lop_reader *r, int32_t block)
 {
-    if (tensor) list->at[list->count++] = (piece){tensor, to};
+    return &r->slots[(block - r->first) % r->count];
 }
 
-/* Always in the same order. Without `block` the matrices are left empty: the thread wants the tensors alone. */
-static piece_list list_pieces(const lop_block_file *file, const lop_block *block)
+size_t lop_reader_bytes(const lop_net *net, const lop_device *device, lop_place place)
 {
-    piece_list list = {.count = 0};
-    list_add(&list, file->norm_attention, block ? block->norm_attention : LOP_NONE);
-    list_add(&list, file->norm_ffn, block ? block->norm_ffn : LOP_NONE);
-    for (int id = 0, view = 0; id < LOP_LINEAR_COUNT; id++) {
-        if (file->linear[id].weight == NULL) continue;
-        list_add(&list, file->linear[id].weight, block ? block->linears[view].w : LOP_NONE);
-        list_add(&list, file->linear[id].bias, block ? block->linears[view].bias : LOP_NONE);
-        view++;
-    }
-    return list;
+    if (device->host_memory) return 0;
+    const size_t piece = lop_piece_most(net);
+    return place == LOP_ON_HOST ? THREADS * HALVES * piece : piece;
 }
 
-static int64_t tensor_elements(const lop_tensor *t)
+/* ---- one piece */
+
+static bool is_near(const lop_piece *p)
 {
-    return t->rank < 2 ? t->shape[0] : t->shape[0] * t->shape[1];
+    return p->part.to.buf->host != NULL;
 }
 
-static size_t piece_bytes(const piece *p)
+static lop_dtype dtype_of(lop_type type)
 {
-    return lop_staging_bytes(lop_checkpoint_word(p->tensor), tensor_elements(p->tensor));
+    return type == LOP_F16 ? LOP_DTYPE_F16 : type == LOP_BF16 ? LOP_DTYPE_BF16 : LOP_DTYPE_F32;
 }
 
-/* The bytes of the largest block of [first, end), and of the largest tensor in them. */
-static size_t slot_bytes(const lop_net *net, int32_t first, int32_t end, size_t *largest)
+static lop_status read_near(const lop_reader *r, const slot *s, const lop_piece *p)
 {
-    size_t most = 0;
-    *largest = 0;
-    for (int32_t b = first; b < end; b++) {
-        const piece_list list = list_pieces(&net->blocks[b], NULL);
-        size_t sum = 0;
-        for (int32_t i = 0; i < list.count; i++) {
-            const size_t bytes = piece_bytes(&list.at[i]);
-            if (bytes > *largest) *largest = bytes;
-            sum += bytes;
-        }
-        if (sum > most) most = sum;
-    }
-    return most;
+    const lop_mat to = lop_piece_mat(p);
+    if (s->used) LOP_TRY(lop_fence_wait_host(&s->released));
+    return lop_piece_read(r->net, &r->source, p, dtype_of(to.type), lop_mat_host(to));
 }
 
-size_t lop_reader_bytes(const lop_net *net)
+static lop_status queue_piece(lop_reader *r, reading *t, slot *s, const lop_piece *p, lop_dtype as)
 {
-    size_t largest = 0;
-    return SLOTS * slot_bytes(net, 0, net->config->blocks, &largest);
+    if (s->behind) LOP_TRY(lop_fence_wait(&r->queue, &s->released));
+    s->behind = false;
+    const lop_staging way = {.host = t->staging.host, .landing = r->landing};
+    LOP_TRY(lop_staging_move(&r->queue, &way, (size_t)t->turn * r->half, as, lop_piece_mat(p)));
+    return lop_fence_mark(&r->queue, &t->drained[t->turn]);
 }
 
-/* ---- the reader's thread */
-
-static lop_status read_piece(const lop_reader *r, const lop_tensor *t, void *out)
+static lop_status read_far(lop_reader *r, reading *t, slot *s, const lop_piece *p)
 {
-    const lop_dtype as = lop_checkpoint_word(t);
-    bool taken = false;
-    if (r->source.fn) LOP_TRY(r->source.fn(r->source.user, t, as, out, &taken));
-    if (!taken) LOP_TRY(lop_checkpoint_read(r->net->file, t, 0, t->shape[0], as, out));
-    return lop_staging_check(t, 0, as, out, tensor_elements(t));
+    const lop_dtype as = lop_checkpoint_word(p->part.tensor);
+    t->turn = (t->turn + 1) % HALVES;
+    if (t->used[t->turn]) LOP_TRY(lop_fence_wait_host(&t->drained[t->turn]));
+    void *out = lop_staging_at(&t->staging, (size_t)t->turn * r->half);
+    LOP_TRY(lop_piece_read(r->net, &r->source, p, as, out));
+    t->used[t->turn] = true;
+    (void)pthread_mutex_lock(&r->queue_lock);
+    const lop_status status = queue_piece(r, t, s, p, as);
+    (void)pthread_mutex_unlock(&r->queue_lock);
+    return status;
 }
 
-static bool is_closing(lop_reader *r)
+/* ---- the threads; what follows holds r->lock unless it says otherwise */
+
+/* The pieces of a block; its slot is filling from now on. */
+static void slot_begin(const lop_reader *r, slot *s, int32_t block)
 {
-    (void)pthread_mutex_lock(&r->lock);
-    const bool closing = r->closing;
-    (void)pthread_mutex_unlock(&r->lock);
-    return closing;
+    const lop_part_list list = lop_parts_of(&r->net->blocks[block], s->block);
+    s->state = SLOT_FILLING;
+    s->index = block;
+    s->left = 0;
+    for (int32_t i = 0; i < list.count; i++) s->left += lop_pieces(&list.at[i]);
 }
 
-static lop_status read_block(lop_reader *r, int32_t index, const slot *s)
+/* Draws the next piece; false when there is none to draw yet, or any more. */
+static bool draw(lop_reader *r, lop_piece *out, cursor *where)
 {
-    const piece_list list = list_pieces(&r->net->blocks[index], NULL);
-    size_t at = 0;
-    for (int32_t i = 0; i < list.count && !is_closing(r); i++) {
-        LOP_TRY(read_piece(r, list.at[i].tensor, lop_staging_at(&s->staging, at)));
-        at += piece_bytes(&list.at[i]);
-    }
-    return LOP_OK;
+    cursor *c = &r->cursor;
+    if (c->block >= r->end || r->failed) return false;
+    slot *s = slot_of(r, c->block);
+    if (s->state == SLOT_EMPTY) slot_begin(r, s, c->block);
+    if (s->state != SLOT_FILLING || s->index != c->block) return false;
+    const lop_part_list list = lop_parts_of(&r->net->blocks[c->block], s->block);
+    *where = *c;
+    *out = lop_piece_at(&list.at[c->part], c->piece);
+    if (++c->piece < lop_pieces(&list.at[c->part])) return true;
+    *c = (cursor){c->block, c->part + 1, 0};
+    if (c->part == list.count) *c = (cursor){c->block + 1, 0, 0};
+    return true;
 }
 
-/* False when the reader closes meanwhile. */
-static bool wait_empty(lop_reader *r, const slot *s)
+static bool is_before(cursor a, cursor b)
 {
-    (void)pthread_mutex_lock(&r->lock);
-    while (s->full && !r->closing) (void)pthread_cond_wait(&r->changed, &r->lock);
-    const bool go_on = !r->closing;
-    (void)pthread_mutex_unlock(&r->lock);
-    return go_on;
+    if (a.block != b.block) return a.block < b.block;
+    return a.part != b.part ? a.part < b.part : a.piece < b.piece;
 }
 
-static void report(lop_reader *r, slot *s, lop_status status)
+static void fail(lop_reader *r, cursor where)
 {
-    (void)pthread_mutex_lock(&r->lock);
-    if (status == LOP_OK) {
-        s->full = true;
-    } else {
-        r->failed = true;
+    if (!r->failed || is_before(where, r->failed_at)) {
+        r->failed_at = where;
         lop_error_save(&r->error);
     }
-    (void)pthread_cond_broadcast(&r->changed);
-    (void)pthread_mutex_unlock(&r->lock);
+    r->failed = true;
 }
 
-static void *reader_main(void *user)
+static void piece_done(lop_reader *r, cursor where, lop_status status)
 {
-    lop_reader *r = user;
-    for (int32_t index = r->first; index < r->end; index++) {
-        slot *s = &r->slots[(index - r->first) % SLOTS];
-        if (!wait_empty(r, s)) break;
-        lop_status status = s->used ? lop_fence_wait_host(&s->drained) : LOP_OK;
-        if (status == LOP_OK) status = read_block(r, index, s);
-        report(r, s, status);
-        if (status != LOP_OK) break;
+    slot *s = slot_of(r, where.block);
+    if (status == LOP_OK && --s->left == 0) {
+        (void)pthread_mutex_lock(&r->queue_lock);
+        status = lop_fence_mark(&r->queue, &s->filled);
+        (void)pthread_mutex_unlock(&r->queue_lock);
+        if (status == LOP_OK) s->state = SLOT_FULL;
     }
+    if (status != LOP_OK) fail(r, where);
+}
+
+static void *thread_main(void *user)
+{
+    reading *t = user;
+    lop_reader *r = t->reader;
+    (void)pthread_mutex_lock(&r->lock);
+    while (!r->closing && !r->failed && r->cursor.block < r->end) {
+        lop_piece piece;
+        cursor where;
+        if (!draw(r, &piece, &where)) {
+            (void)pthread_cond_wait(&r->changed, &r->lock);
+            continue;
+        }
+        r->working++;
+        (void)pthread_mutex_unlock(&r->lock);
+        const lop_status status = is_near(&piece) ? read_near(r, slot_of(r, where.block), &piece)
+                                                  : read_far(r, t, slot_of(r, where.block), &piece);
+        (void)pthread_mutex_lock(&r->lock);
+        r->working--;
+        piece_done(r, where, status);
+        (void)pthread_cond_broadcast(&r->changed);
+    }
+    (void)pthread_mutex_unlock(&r->lock);
     return NULL;
 }
 
 /* ---- open, take, close */
 
-static lop_status open_slots(lop_reader *r, lop_device *device)
+static lop_status open_slots(lop_reader *r, const lop_reader_plan *plan)
 {
-    size_t largest = 0;
-    const size_t bytes = slot_bytes(r->net, r->first, r->end, &largest);
-    for (int i = 0; i < SLOTS && i < r->end - r->first; i++) {
-        LOP_TRY(lop_staging_open(device, bytes, largest, &r->slots[i].staging));
-        LOP_TRY(lop_fence_open(device, &r->slots[i].drained));
+    LOP_TRY(LOP_NEW(&r->slots, r->count));
+    for (int32_t i = 0; i < r->count; i++) {
+        r->slots[i].block = &plan->blocks[i];
+        LOP_TRY(lop_fence_open(r->device, &r->slots[i].filled));
+        LOP_TRY(lop_fence_open(r->device, &r->slots[i].released));
     }
     return LOP_OK;
 }
 
-lop_status lop_reader_open(const lop_net *net, lop_device *device, const lop_source *source, int32_t first,
-                           int32_t end, lop_reader **out)
+static lop_status open_buffers(lop_reader *r)
+{
+    if (r->device->host_memory) return LOP_OK;
+    r->half = lop_piece_most(r->net);
+    LOP_TRY(lop_buf_open(r->device, LOP_ON_DEVICE, r->half, &r->landing));
+    for (int i = 0; i < THREADS; i++) {
+        reading *t = &r->threads[i];
+        LOP_TRY(lop_buf_open(r->device, LOP_ON_HOST, HALVES * r->half, &t->staging.host));
+        for (int h = 0; h < HALVES; h++) LOP_TRY(lop_fence_open(r->device, &t->drained[h]));
+    }
+    return LOP_OK;
+}
+
+static lop_status start(lop_reader *r)
+{
+    for (int i = 0; i < THREADS; i++) {
+        reading *t = &r->threads[i];
+        t->reader = r;
+        t->started = pthread_create(&t->thread, NULL, thread_main, t) == 0;
+        if (!t->started) return LOP_FAIL(LOP_E_MEMORY, "a thread that reads weights could not be started");
+    }
+    return LOP_OK;
+}
+
+lop_status lop_reader_open(const lop_reader_plan *plan, lop_reader **out)
 {
     *out = NULL;
-    if (first < 0 || first > end || end > net->config->blocks)
-        return LOP_FAIL(LOP_E_ARGUMENT, "blocks %d to %d were asked for; the model has %d", first, end,
-                        net->config->blocks);
+    if (plan->first < 0 || plan->first > plan->end || plan->end > plan->net->config->blocks ||
+        plan->count < 1)
+        return LOP_FAIL(LOP_E_ARGUMENT, "blocks %d to %d were asked for, %d at a time; the model has %d",
+                        plan->first, plan->end, plan->count, plan->net->config->blocks);
     lop_reader *r = NULL;
     LOP_TRY(LOP_NEW(&r, 1));
-    r->net = net;
-    r->first = r->next = first;
-    r->end = end;
-    if (source) r->source = *source;
+    r->net = plan->net;
+    r->device = plan->device;
+    r->first = r->next = r->cursor.block = plan->first;
+    r->end = plan->end;
+    r->count = plan->count;
+    if (plan->source) r->source = *plan->source;
+    (void)pthread_mutex_init(&r->queue_lock, NULL);
     (void)pthread_mutex_init(&r->lock, NULL);
     (void)pthread_cond_init(&r->changed, NULL);
-    lop_status status = open_slots(r, device);
-    if (status == LOP_OK && pthread_create(&r->thread, NULL, reader_main, r) != 0)
-        status = LOP_FAIL(LOP_E_MEMORY, "the thread that reads weights could not be started");
-    r->started = status == LOP_OK;
+    lop_status status = lop_queue_open(r->device, &r->queue);
+    if (status == LOP_OK) status = open_slots(r, plan);
+    if (status == LOP_OK) status = open_buffers(r);
+    if (status == LOP_OK) status = start(r);
     if (status != LOP_OK) {
         lop_reader_close(r);
         return status;
@@ -203,7 +263,7 @@ lop_status lop_reader_open(const lop_net *net, lop_device *device, const lop_sou
     return LOP_OK;
 }
 
-/* What the device still takes from a buffer must be through before the buffer goes. */
+/* The queue closes first: it waits for what it still takes from the buffers. */
 void lop_reader_close(lop_reader *r)
 {
     if (r == NULL) return;
@@ -211,24 +271,59 @@ void lop_reader_close(lop_reader *r)
     r->closing = true;
     (void)pthread_cond_broadcast(&r->changed);
     (void)pthread_mutex_unlock(&r->lock);
-    if (r->started) (void)pthread_join(r->thread, NULL);
-    for (int i = SLOTS - 1; i >= 0; i--) {
-        slot *s = &r->slots[i];
-        if (s->used && lop_fence_wait_host(&s->drained) != LOP_OK) lop_error_clear();
-        if (s->drained.device) lop_fence_close(&s->drained);
-        lop_staging_close(&s->staging);
+    for (int i = 0; i < THREADS; i++)
+        if (r->threads[i].started) (void)pthread_join(r->threads[i].thread, NULL);
+    lop_queue_close(&r->queue);
+    for (int i = 0; i < THREADS; i++) {
+        for (int h = 0; h < HALVES; h++) lop_fence_close(&r->threads[i].drained[h]);
+        lop_staging_close(&r->threads[i].staging);
+    }
+    lop_buf_close(&r->landing);
+    for (int32_t i = 0; r->slots != NULL && i < r->count; i++) {
+        lop_fence_close(&r->slots[i].filled);
+        lop_fence_close(&r->slots[i].released);
     }
     (void)pthread_cond_destroy(&r->changed);
     (void)pthread_mutex_destroy(&r->lock);
+    (void)pthread_mutex_destroy(&r->queue_lock);
+    lop_free(r->slots);
     lop_free(r);
 }
 
-static lop_status wait_full(lop_reader *r, const slot *s)
+static bool is_taken(lop_reader *r, const slot *s)
+{
+    (void)pthread_mutex_lock(&r->lock);
+    const bool taken = s->state == SLOT_TAKEN;
+    (void)pthread_mutex_unlock(&r->lock);
+    return taken;
+}
+
+/* Work of the reader's queue on this block comes behind what the caller has queued with it. */
+static lop_status give_back(lop_reader *r, lop_queue *q, slot *s)
+{
+    if (!is_taken(r, s)) return LOP_OK;
+    LOP_TRY(lop_fence_mark(q, &s->released));
+    (void)pthread_mutex_lock(&r->queue_lock);
+    s->behind = true;
+    (void)pthread_mutex_unlock(&r->queue_lock);
+    (void)pthread_mutex_lock(&r->lock);
+    s->used = true;
+    s->state = SLOT_EMPTY;
+    (void)pthread_cond_broadcast(&r->changed);
+    (void)pthread_mutex_unlock(&r->lock);
+    return LOP_OK;
+}
+
+/* A failure is told when every thread has come back from its piece: then it is the first one. */
+static lop_status wait_full(lop_reader *r, slot *s)
 {
     lop_status status = LOP_OK;
     (void)pthread_mutex_lock(&r->lock);
-    while (!s->full && !r->failed) (void)pthread_cond_wait(&r->changed, &r->lock);
-    if (!s->full) {
+    while (s->state != SLOT_FULL && !(r->failed && r->working == 0))
+        (void)pthread_cond_wait(&r->changed, &r->lock);
+    if (s->state == SLOT_FULL) {
+        s->state = SLOT_TAKEN;
+    } else {
         lop_error_restore(&r->error);
         status = r->error.code;
     }
@@ -236,34 +331,19 @@ static lop_status wait_full(lop_reader *r, const slot *s)
     return status;
 }
 
-static lop_status queue_block(lop_queue *q, const slot *s, const piece_list *list)
-{
-    size_t at = 0;
-    for (int32_t i = 0; i < list->count; i++) {
-        const piece *p = &list->at[i];
-        LOP_TRY(lop_staging_move(q, &s->staging, at, lop_checkpoint_word(p->tensor), p->to));
-        at += piece_bytes(p);
-    }
-    return LOP_OK;
-}
-
-lop_status lop_reader_take(lop_reader *r, lop_queue *q, lop_block *block)
+lop_status lop_reader_take(lop_reader *r, lop_queue *q, lop_block **out)
 {
     if (r->next >= r->end)
         return LOP_FAIL(LOP_E_INTERNAL, "block %d was asked for; the reader ends before %d", r->next, r->end);
-    slot *s = &r->slots[(r->next - r->first) % SLOTS];
+    slot *s = slot_of(r, r->next);
     const lop_block_file *file = &r->net->blocks[r->next];
+    if (r->next > r->first) LOP_TRY(give_back(r, q, slot_of(r, r->next - 1)));
     LOP_TRY(wait_full(r, s));
-    const piece_list list = list_pieces(file, block);
-    LOP_TRY(queue_block(q, s, &list));
-    LOP_TRY(lop_fence_mark(q, &s->drained));
-    (void)pthread_mutex_lock(&r->lock);
-    s->full = false;
-    s->used = true;
-    (void)pthread_cond_broadcast(&r->changed);
-    (void)pthread_mutex_unlock(&r->lock);
+    LOP_TRY(lop_fence_wait(q, &s->filled));
+    lop_block *block = s->block;
     block->index = r->next++;
     for (int32_t i = 0; i < block->count; i++)
         block->linears[i].name = file->linear[block->linears[i].id].weight->name;
+    *out = block;
     return LOP_OK;
 }

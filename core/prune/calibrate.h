@@ -39,7 +39,4 @@ lop_status lop_statistics_watch(void *statistics, lop_queue *q, lop_input_id inp
 /* Over all ranks. */
 LOP_CHECKED lop_status lop_statistics_sum(lop_comm *c, lop_queue *q, const lop_statistics *s);
 
-/* m = 0.  Any type. Waits. */
-LOP_CHECKED lop_status lop_mat_zero(lop_queue *q, lop_mat m);
-
 #endif

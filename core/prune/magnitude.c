@@ -12,8 +12,9 @@ static const lop_option options[] = {
      .source = "Wanda's lib/prune.py prune_magnitude: one threshold per linear"},
 };
 
-static lop_status measure(lop_arena *arena, lop_mat w)
+static lop_status measure(lop_arena *arena, const lop_settings *settings, lop_mat w)
 {
+    (void)settings;
     lop_mat score;
     lop_keep_scratch scratch;
     LOP_TRY(lop_arena_mat(arena, w.rows, w.cols, LOP_F32, &score));

@@ -42,8 +42,8 @@ typedef struct lop_method {
     const lop_option *options; /* the command line, the documents and the tests read the same table */
     int option_count;
     lop_status (*block)(lop_prune_block *block); /* in depth order; NULL: known, not in this version */
-    lop_status (*measure)(lop_arena *arena,
-                          lop_mat weight); /* places what `block` takes for a linear; NULL: nothing */
+    /* Places what `block` takes for a linear under these settings (NULL: the defaults). NULL: nothing. */
+    lop_status (*measure)(lop_arena *arena, const lop_settings *settings, lop_mat weight);
 } lop_method;
 
 /* By name or alias; NULL when unknown. */

@@ -19,9 +19,7 @@ static uint64_t disk_bytes(const lop_run *run)
         const lop_tensor *t = lop_checkpoint_at(run->net.file, i);
         uint64_t elements = 1;
         for (int32_t d = 0; d < t->rank; d++) elements *= (uint64_t)t->shape[d];
-        const lop_dtype plain = lop_dtype_is_quantised(t->dtype) ? LOP_DTYPE_F16 : t->dtype;
-        sum += lop_dtype_bytes(
-            run->options.dtype_given && lop_dtype_is_float(t->dtype) ? run->options.dtype : plain, elements);
+        sum += lop_dtype_bytes(lop_run_written_as(run, t), elements);
     }
     return sum + (run->options.save_masks ? run->net.prunable / 8 : 0);
 }
@@ -51,7 +49,7 @@ static lop_status plan_make(const lop_run *run, json_t **out)
                             ? lop_block_flops(&run->net, run->calibration.windows, run->calibration.seqlen) *
                                   run->net.config->blocks
                             : 0.0;
-    const uint64_t reader = lop_reader_bytes(&run->net), disk = disk_bytes(run);
+    const uint64_t reader = lop_reader_bytes(&run->net, run->call->device, LOP_ON_HOST), disk = disk_bytes(run);
     const double weights = (double)run->net.prunable;
     const stage stages[] = {
         {"load", bytes.weights, reader, 0, 0.0},

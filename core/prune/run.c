@@ -4,17 +4,15 @@
 #include "core/base/file.h"
 #include "core/base/memory.h"
 
-#include <string.h>
-
 static lop_status output_open(lop_run *run)
 {
     char *fingerprint = NULL;
-    LOP_TRY(lop_checkpoint_sha256(run->call->model, run->model_sha256));
-    lop_status status;
+    lop_status status = LOP_OK;
     bool finished = false;
-    LOP_TRY(lop_run_fingerprint(run, &fingerprint));
-    LOP_TRY_DONE(lop_sha256_memory(fingerprint, strlen(fingerprint), run->fingerprint_sha256));
-    if (run->options.resume) LOP_TRY_DONE(lop_run_is_finished(run, &finished));
+    if (run->options.resume) {
+        LOP_TRY_DONE(lop_run_identify(run, NULL, &fingerprint));
+        LOP_TRY_DONE(lop_run_is_finished(run, &finished));
+    }
     const lop_output_plan plan = {.source = run->call->model,
                                   .folder = run->call->save,
                                   .dtype_given = run->options.dtype_given,
@@ -23,7 +21,8 @@ static lop_status output_open(lop_run *run)
                                   .force = run->options.force,
                                   .resume = run->options.resume,
                                   .finished = finished};
-    status = lop_output_open(&plan, &run->output);
+    LOP_TRY_DONE(lop_output_open(&plan, &run->output));
+    if (fingerprint == NULL) status = lop_run_identity_start(run);
 done:
     lop_free(fingerprint);
     return status;
@@ -69,16 +68,23 @@ static lop_status machine_open(lop_run *run, int32_t first)
         LOP_TRY(lop_forward_open(&run->net, device, run->word, run->options.forward_batch,
                                  run->calibration.seqlen, &run->forward));
     const lop_source source = lop_run_written_source(run);
-    return lop_reader_open(&run->net, device, run->options.dense_stream ? NULL : &source, first,
-                           run->net.config->blocks, &run->reader);
+    const lop_reader_plan plan = {.net = &run->net,
+                                  .device = device,
+                                  .source = run->done == 0 || run->options.dense_stream ? NULL : &source,
+                                  .first = first,
+                                  .end = run->net.config->blocks,
+                                  .blocks = run->mats.blocks,
+                                  .count = 2};
+    return lop_reader_open(&plan, &run->reader);
 }
 
 static lop_status blocks_walk(lop_run *run)
 {
     const int32_t blocks = run->net.config->blocks, done = run->done;
     const bool replays = lop_run_forwards(run);
+    if (done < blocks) LOP_TRY(machine_open(run, replays ? 0 : done));
+    LOP_TRY(lop_run_copy_untouched(run)); /* while the first blocks are read */
     if (done == blocks) return LOP_OK;
-    LOP_TRY(machine_open(run, replays ? 0 : done));
     const double from = lop_clock_seconds();
     if (replays) LOP_TRY(lop_run_embed(run));
     run->seconds.calibrate += lop_clock_seconds() - from;
@@ -108,27 +114,32 @@ static lop_status run_open(lop_run *run, const lop_prune_call *call)
     LOP_TRY(output_open(run));
     if (lop_output_published(run->output)) return LOP_OK;
     LOP_TRY(lop_run_take_journal(run));
-    LOP_TRY(lop_run_copy_untouched(run));
     if (run->options.save_masks) LOP_TRY(masks_open(run));
-    return lop_writer_open(run->output, run->options.save_masks ? &run->masks : NULL, lop_run_job_bytes(run),
-                           &run->writer);
+    const lop_writer_plan writer = {.output = run->output,
+                                    .masks = run->options.save_masks ? &run->masks : NULL,
+                                    .device = call->device,
+                                    .room = lop_run_job_bytes(run)};
+    return lop_writer_open(&writer, &run->writer);
 }
 
 /* True if there is no use in going on later: what failed will fail again, or no block was finished. */
-static bool is_lost(const lop_run *run, lop_status status)
+static bool is_lost(lop_run *run, lop_status status)
 {
     const bool again = status == LOP_E_ARGUMENT || status == LOP_E_FORMAT || status == LOP_E_UNSUPPORTED ||
                        status == LOP_E_NUMERIC;
     return status != LOP_OK && status != LOP_E_STOPPED &&
-           (again || (run->output && lop_output_done(run->output) == 0));
+           (again || (run->output && lop_output_done(run->output) + lop_output_held_back(run->output) == 0));
 }
 
-/* The writer first: what it has under way becomes part of the journal, so that a stopped run loses little. */
+/* What the writer has under way becomes part of the journal, and what is held back until the run is identified, so that a
+ * stopped run loses little. The device fills the writer's memory: its queue ends first. */
 static void run_close(lop_run *run, lop_status status)
 {
     lop_error_record record;
     lop_error_save(&record);
+    if (run->queue.device != NULL && lop_queue_wait(&run->queue) != LOP_OK) lop_error_clear();
     lop_writer_close(run->writer);
+    if (run->output != NULL) lop_run_identity_close(run, !is_lost(run, status));
     lop_reader_close(run->reader);
     lop_forward_close(run->forward);
     if (run->queue.device != NULL) lop_queue_close(&run->queue);

@@ -1,5 +1,5 @@
 /* run_apply.c - what a method decided becomes weights as they will be read back: zeros put in, everything rounded to
- * the type it is written in, counted, and brought to the host. Nobody else changes a weight. */
+ * the type it is written in, counted, and on its way to the host. Nobody else changes a weight. */
 #include "core/prune/run_parts.h"
 
 #include <assert.h>
@@ -35,7 +35,7 @@ static lop_status round_tensor(lop_run *run, const lop_tensor *t, lop_mat m)
 lop_status lop_run_round_rest(lop_run *run, int32_t index, bool linears)
 {
     const lop_block_file *file = &run->net.blocks[index];
-    const lop_block *b = &run->mats.block;
+    const lop_block *b = run->block;
     LOP_TRY(round_tensor(run, file->norm_attention, b->norm_attention));
     LOP_TRY(round_tensor(run, file->norm_ffn, b->norm_ffn));
     LOP_TRY(round_tensor(run, file->linear[LOP_LINEAR_Q].bias, b->qkv_bias));
@@ -50,80 +50,56 @@ lop_status lop_run_round_rest(lop_run *run, int32_t index, bool linears)
     return LOP_OK;
 }
 
-static lop_status count_zeros(lop_run *run, int32_t row)
+/* Queues the way of packed elements to the job's memory. */
+static lop_status fetch(lop_run *run, lop_mat from, lop_job *job, size_t at)
 {
-    const lop_block *b = &run->mats.block;
-    for (int32_t i = 0; i < b->count; i++) {
-        const lop_mat count = lop_mat_cols(lop_mat_rows(run->mats.zeros, row, 1), i, 1);
-        const lop_mat w = b->linears[i].w;
-        LOP_TRY(lop_count_zero(&run->queue, w, lop_mat_rows(run->mats.linear_count, 0, w.rows), count));
-    }
-    return LOP_OK;
+    const size_t size = lop_type_bytes(from.type);
+    assert(from.ld == from.cols || from.rows <= 1);
+    return run->queue.device->backend->copy(&run->queue, &job->bytes, at, from.buf, (size_t)from.at * size,
+                                            (size_t)lop_mat_elements(from) * size);
 }
 
-lop_status lop_run_count_before(lop_run *run)
-{
-    LOP_TRY(lop_mat_zero(&run->queue, run->mats.zeros));
-    return count_zeros(run, 0);
-}
-
-/* A weight beyond the range of the type it is written in would be read back as infinite. */
-static lop_status range_check(lop_run *run, const char *name, lop_mat rounded)
-{
-    int64_t wrong = 0;
-    LOP_TRY(lop_mat_zero(&run->queue, run->mats.wrong));
-    LOP_TRY(lop_count_not_finite(&run->queue, rounded, lop_mat_rows(run->mats.linear_count, 0, rounded.rows),
-                                 run->mats.wrong));
-    LOP_TRY(lop_download(&run->queue, run->mats.wrong, &wrong));
-    if (wrong == 0) return LOP_OK;
-    return LOP_FAIL(LOP_E_NUMERIC,
-                    "%lld weights of %s leave the range of %s: write it as bf16 or f32 (--dtype)",
-                    (long long)wrong, name, lop_type_name(rounded.type));
-}
-
-/* The weights `w` in the output's type at `values` on the host, and in place as they will be read back. */
-static lop_status bring(lop_run *run, const char *name, lop_mat w, lop_type as, void *values)
+/* Linear `index` of the block in the output's type to the job, and in place as it will be read back. */
+static lop_status bring(lop_run *run, int32_t index, lop_type as, lop_job *job, size_t at)
 {
     lop_mat rounded;
-    if (w.type == as) return lop_download(&run->queue, w, values);
+    const lop_mat w = run->block->linears[index].w;
+    if (w.type == as) return fetch(run, w, job, at);
     const lop_arena_mark mark = lop_arena_here(run->arena);
     lop_status status = LOP_OK;
     LOP_TRY_DONE(lop_arena_mat(run->arena, w.rows, w.cols, as, &rounded));
     LOP_TRY_DONE(lop_cast(&run->queue, w, rounded));
-    if (as == LOP_F16) LOP_TRY_DONE(range_check(run, name, rounded));
+    if (as == LOP_F16) LOP_TRY_DONE(lop_run_count_range(run, index, rounded));
     LOP_TRY_DONE(lop_cast(&run->queue, rounded, w));
-    LOP_TRY_DONE(lop_download(&run->queue, rounded, values));
+    LOP_TRY_DONE(fetch(run, rounded, job, at));
 done:
     lop_arena_reset(run->arena, mark);
     return status;
 }
 
-/* Applies, brings and lists one chosen linear; *dropped receives what the mask drops. */
-static lop_status apply_linear(lop_run *run, int32_t index, const lop_prune_linear *linear, lop_job *job,
-                               int64_t *dropped)
+/* Applies, brings and lists one chosen linear. */
+static lop_status apply_linear(lop_run *run, const lop_prune_linear *linear, lop_job *job)
 {
-    const lop_tensor *t = run->net.blocks[index].linear[linear->view->id].weight;
+    const int32_t index = (int32_t)(linear->view - run->block->linears);
+    const lop_tensor *t = run->net.blocks[run->block->index].linear[linear->view->id].weight;
     const lop_dtype out = lop_output_dtype(run->output, t);
     const lop_mat w = linear->view->w, keep = linear->keep;
-    lop_job_linear *to = &job->linears[job->count];
-    *to = (lop_job_linear){.name = t->name, .bytes = lop_dtype_bytes(out, (uint64_t)lop_mat_elements(w))};
+    lop_job_linear *to = &job->linears[job->count++];
+    *to = (lop_job_linear){.name = t->name,
+                           .rows = w.rows,
+                           .cols = w.cols,
+                           .bytes = lop_dtype_bytes(out, (uint64_t)lop_mat_elements(w))};
     to->values = lop_job_place(job, to->bytes);
     to->bits = lop_job_place(job, (size_t)lop_mat_elements(keep));
     if (run->options.save_masks) to->mask = lop_masks_find(&run->masks, t->name);
     LOP_TRY(lop_zero_dropped(&run->queue, keep, w));
-    LOP_TRY(bring(run, t->name, w, lop_run_type(out), to->values));
-    LOP_TRY(lop_download(&run->queue, keep, to->bits));
-    *dropped = lop_keep_count_dropped(to->bits, w.rows, w.cols);
-    job->count++;
-    return LOP_OK;
+    LOP_TRY(bring(run, index, lop_run_type(out), job, to->values));
+    return fetch(run, keep, job, to->bits);
 }
 
-/* The report's lines of all linears, chosen or not; those of the job get theirs to add to. */
-static lop_status lines_add(lop_run *run, const int64_t dropped[LOP_LINEAR_COUNT], lop_job *job)
+lop_status lop_run_lines(lop_run *run, const lop_run_counts *counts, lop_job *job)
 {
-    const lop_block *b = &run->mats.block;
-    int64_t zeros[2][LOP_LINEAR_COUNT];
-    LOP_TRY(lop_download(&run->queue, run->mats.zeros, zeros));
+    const lop_block *b = run->block;
     for (int32_t i = 0; i < b->count; i++) {
         json_t *line = NULL;
         const lop_mat w = b->linears[i].w;
@@ -131,9 +107,8 @@ static lop_status lines_add(lop_run *run, const int64_t dropped[LOP_LINEAR_COUNT
                                               run->net.blocks[b->index].linear[b->linears[i].id].weight->name,
                                           .rows = w.rows,
                                           .cols = w.cols,
-                                          .dropped = dropped[i],
-                                          .zeros = zeros[1][i],
-                                          .zeros_before = zeros[0][i]};
+                                          .zeros = counts->at[LOP_COUNT_AFTER][i],
+                                          .zeros_before = counts->at[LOP_COUNT_BEFORE][i]};
         LOP_TRY(lop_report_linear_json(&linear, &line));
         for (int j = 0; j < job->count; j++)
             if (job->linears[j].name == linear.name) job->linears[j].json = line;
@@ -145,12 +120,7 @@ static lop_status lines_add(lop_run *run, const int64_t dropped[LOP_LINEAR_COUNT
 
 lop_status lop_run_apply(lop_run *run, const lop_prune_block *chosen, lop_job *job)
 {
-    int64_t dropped[LOP_LINEAR_COUNT] = {0};
     LOP_TRY(lop_run_round_rest(run, chosen->index, false));
-    for (int32_t i = 0; i < chosen->count; i++) {
-        const ptrdiff_t place = chosen->linears[i].view - run->mats.block.linears;
-        LOP_TRY(apply_linear(run, chosen->index, &chosen->linears[i], job, &dropped[place]));
-    }
-    LOP_TRY(count_zeros(run, 1));
-    return lines_add(run, dropped, job);
+    for (int32_t i = 0; i < chosen->count; i++) LOP_TRY(apply_linear(run, &chosen->linears[i], job));
+    return lop_run_count_zeros(run, LOP_COUNT_AFTER);
 }

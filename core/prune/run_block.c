@@ -27,7 +27,7 @@ static lop_status block_done(const lop_run *run, int32_t index, const char *stat
 static lop_status load(lop_run *run)
 {
     const double from = lop_clock_seconds();
-    const lop_status status = lop_reader_take(run->reader, &run->queue, &run->mats.block);
+    const lop_status status = lop_reader_take(run->reader, &run->queue, &run->block);
     run->seconds.load += lop_clock_seconds() - from;
     return status;
 }
@@ -41,8 +41,8 @@ static void choose(lop_run *run, int32_t index, lop_prune_block *out)
                              .arena = run->arena,
                              .settings = run->call->settings,
                              .log = run->call->log};
-    for (int32_t i = 0; i < m->block.count; i++) {
-        const lop_linear_view *view = &m->block.linears[i];
+    for (int32_t i = 0; i < run->block->count; i++) {
+        const lop_linear_view *view = &run->block->linears[i];
         if (!lop_choice_takes(&run->choice, &run->net, index, view->id)) continue;
         out->linears[out->count++] = (lop_prune_linear){
             .view = view,
@@ -62,70 +62,84 @@ static lop_status weights_copy(lop_queue *q, const lop_block *from, const lop_bl
 }
 
 /* The loss that magnitude's ranks would leave at the same target. The weights are as before afterwards. */
-static lop_status loss_of_magnitude(lop_run *run, const lop_prune_block *chosen, double *loss)
+static lop_status loss_of_magnitude(lop_run *run, const lop_prune_block *chosen)
 {
     lop_prune_block trial = *chosen;
     trial.settings = NULL;
-    LOP_TRY(weights_copy(&run->queue, &run->mats.block, &run->mats.dense));
+    LOP_TRY(weights_copy(&run->queue, run->block, &run->mats.dense));
     LOP_TRY(lop_method_magnitude.block(&trial));
     for (int32_t i = 0; i < trial.count; i++)
         LOP_TRY(lop_zero_dropped(&run->queue, trial.linears[i].keep, trial.linears[i].view->w));
-    LOP_TRY(lop_run_pass_loss(run, chosen->index, loss));
-    return weights_copy(&run->queue, &run->mats.dense, &run->mats.block);
+    LOP_TRY(lop_run_pass_loss(run));
+    return weights_copy(&run->queue, &run->mats.dense, run->block);
 }
 
-static lop_status decide(lop_run *run, int32_t index, lop_prune_block *chosen, double *loss_before)
+static lop_status decide(lop_run *run, int32_t index, lop_prune_block *chosen)
 {
     choose(run, index, chosen);
-    if (run->options.loss_before) LOP_TRY(loss_of_magnitude(run, chosen, loss_before));
+    if (run->options.loss_before) LOP_TRY(loss_of_magnitude(run, chosen));
     const lop_status status = run->method->block(chosen);
     if (status != LOP_OK) lop_note("while pruning block %d with %s", index, run->method->name);
     return status;
 }
 
-/* The block's report takes its place in run->blocks; the writer adds digests to it. */
-static lop_status hand_over(lop_run *run, const lop_prune_block *chosen, double from, double losses[2],
-                            lop_job *job)
+/* Blocks become written in order. */
+lop_status lop_run_tell_written(lop_run *run)
 {
-    LOP_TRY(lop_json_put(job->line, "loss_before", losses[0] >= 0 ? json_real(losses[0]) : json_null()));
-    LOP_TRY(lop_json_put(job->line, "loss_after", losses[1] >= 0 ? json_real(losses[1]) : json_null()));
-    LOP_TRY(lop_json_put(job->line, "seconds", json_real(lop_clock_seconds() - from)));
-    LOP_TRY(lop_writer_submit(run->writer));
-    if (chosen->index > run->done) LOP_TRY(lop_run_tell(run, chosen->index - 1, "written"));
-    return block_done(run, chosen->index, "computed");
+    const int32_t done = lop_output_done(run->output);
+    for (; run->told < done; run->told++) LOP_TRY(lop_run_tell(run, run->told, "written"));
+    return LOP_OK;
 }
 
+/* The block's report takes its place in run->blocks; the writer adds to it. Waits until the block before the last is
+ * written. */
 static lop_status job_begin(lop_run *run, int32_t index, lop_job **out)
 {
-    *out = lop_writer_job(run->writer);
+    const double from = lop_clock_seconds();
+    LOP_TRY(lop_writer_job(run->writer, out));
+    run->seconds.write += lop_clock_seconds() - from;
+    LOP_TRY(lop_run_tell_written(run));
     LOP_TRY(lop_report_block_json(index, 0.0, -1.0, -1.0, &(*out)->line));
     if (json_array_append_new(run->blocks, (*out)->line) == 0) return LOP_OK;
     return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
 }
 
+static lop_status hand_over(lop_run *run, int32_t index, double from, const lop_run_counts *counts,
+                            lop_job *job)
+{
+    const double before = counts->loss[LOP_LOSS_BEFORE], after = counts->loss[LOP_LOSS_AFTER];
+    LOP_TRY(lop_run_lines(run, counts, job));
+    LOP_TRY(lop_json_put(job->line, "loss_before", before >= 0 ? json_real(before) : json_null()));
+    LOP_TRY(lop_json_put(job->line, "loss_after", after >= 0 ? json_real(after) : json_null()));
+    LOP_TRY(lop_json_put(job->line, "seconds", json_real(lop_clock_seconds() - from)));
+    lop_writer_submit(run->writer);
+    return block_done(run, index, "computed");
+}
+
+/* The host waits for the device twice: for what the method decides on, and at the end. */
 lop_status lop_run_compute(lop_run *run, int32_t index)
 {
-    double losses[2] = {-1.0, -1.0};
     const double from = lop_clock_seconds();
     lop_prune_block chosen;
+    lop_run_counts counts;
     lop_job *job = NULL;
     LOP_TRY(lop_log_check_stop(run->call->log));
     LOP_TRY(load(run));
-    LOP_TRY(lop_run_count_before(run));
+    LOP_TRY(lop_run_count_begin(run));
+    LOP_TRY(lop_run_count_zeros(run, LOP_COUNT_BEFORE));
     const double loaded = lop_clock_seconds();
     if (lop_run_forwards(run)) LOP_TRY(lop_run_pass_dense(run, index));
-    LOP_TRY(lop_queue_wait(&run->queue));
+    LOP_TRY(lop_run_count_look(run, index, NULL));
     const double calibrated = lop_clock_seconds();
-    LOP_TRY(decide(run, index, &chosen, &losses[0]));
+    LOP_TRY(decide(run, index, &chosen));
     LOP_TRY(job_begin(run, index, &job));
     LOP_TRY(lop_run_apply(run, &chosen, job));
-    if (lop_run_forwards(run))
-        LOP_TRY(lop_run_pass_pruned(run, index, run->options.loss_after ? &losses[1] : NULL));
+    if (lop_run_forwards(run)) LOP_TRY(lop_run_pass_pruned(run, index));
+    LOP_TRY(lop_run_count_look(run, index, &counts));
     const double learned = lop_clock_seconds();
-    LOP_TRY(hand_over(run, &chosen, from, losses, job));
+    LOP_TRY(hand_over(run, index, from, &counts, job));
     run->seconds.calibrate += calibrated - loaded;
     run->seconds.learn += learned - calibrated;
-    run->seconds.write += lop_clock_seconds() - learned;
     return LOP_OK;
 }
 
@@ -134,8 +148,10 @@ lop_status lop_run_replay(lop_run *run, int32_t index)
     const double from = lop_clock_seconds();
     LOP_TRY(lop_log_check_stop(run->call->log));
     LOP_TRY(load(run));
+    LOP_TRY(lop_run_count_begin(run));
     if (!run->options.dense_stream) LOP_TRY(lop_run_round_rest(run, index, true));
     LOP_TRY(lop_run_pass_replay(run, index));
+    LOP_TRY(lop_run_count_look(run, index, NULL));
     run->seconds.calibrate += lop_clock_seconds() - from;
     return block_done(run, index, "replayed");
 }

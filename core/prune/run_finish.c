@@ -131,7 +131,7 @@ static lop_status files_add(const lop_run *run, json_t *root)
     if (!run->options.save_masks) return lop_json_put(root, "masks_sha256", json_null());
     char digest[LOP_SHA256_TEXT];
     const char *const path = run->masks.file.path;
-    LOP_TRY(lop_sha256_files(&path, 1, digest));
+    LOP_TRY(lop_sha256_files(&path, 1, NULL, digest));
     return lop_json_put(root, "masks_sha256", json_string(digest));
 }
 
@@ -199,8 +199,8 @@ lop_status lop_run_finish(lop_run *run, char **report)
     json_t *root = json_object();
     if (root == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
     LOP_TRY_DONE(lop_writer_wait(run->writer));
-    if (run->done < run->net.config->blocks)
-        LOP_TRY_DONE(lop_run_tell(run, run->net.config->blocks - 1, "written"));
+    LOP_TRY_DONE(lop_run_identity_wait(run));
+    LOP_TRY_DONE(lop_run_tell_written(run));
     LOP_TRY_DONE(lop_log_check_stop(run->call->log));
     LOP_TRY_DONE(lop_output_copy_rest(run->output));
     run->seconds.write += lop_clock_seconds() - from;

@@ -3,16 +3,19 @@
 
 #include <inttypes.h>
 
-/* A linear of the output's widest type, on its way to the host. */
-static lop_status measure_linear(lop_arena *arena, const lop_run *run, lop_mat w)
+/* What passes by a linear of the blocks: its values in the type they are written in, if that is another, and what the
+ * methods place. */
+static lop_status measure_linear(lop_arena *arena, const lop_run *run, lop_linear_id id, lop_mat w)
 {
     const lop_arena_mark mark = lop_arena_here(arena);
-    lop_mat out;
-    lop_status status = lop_arena_mat(arena, w.rows, w.cols, LOP_F32, &out);
+    const lop_type out = lop_run_type(lop_run_written_as(run, run->net.blocks[0].linear[id].weight));
+    lop_mat rounded;
+    lop_status status = out == w.type ? LOP_OK : lop_arena_mat(arena, w.rows, w.cols, out, &rounded);
     lop_arena_reset(arena, mark);
-    if (status == LOP_OK && run->method->measure != NULL) status = run->method->measure(arena, w);
+    if (status == LOP_OK && run->method->measure != NULL)
+        status = run->method->measure(arena, run->call->settings, w);
     lop_arena_reset(arena, mark);
-    if (status == LOP_OK && run->options.loss_before) status = lop_method_magnitude.measure(arena, w);
+    if (status == LOP_OK && run->options.loss_before) status = lop_method_magnitude.measure(arena, NULL, w);
     lop_arena_reset(arena, mark);
     return status;
 }
@@ -32,13 +35,13 @@ static lop_status place_passes(lop_run *run, lop_run_mats *m)
 
 static lop_status place_block(lop_run *run, lop_run_mats *m)
 {
-    LOP_TRY(lop_arena_mat(run->arena, 1, 1, LOP_F64, &m->loss));
-    LOP_TRY(lop_arena_mat(run->arena, 1, 1, LOP_I64, &m->wrong));
-    LOP_TRY(lop_arena_mat(run->arena, 2, LOP_LINEAR_COUNT, LOP_I64, &m->zeros));
-    LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->block));
+    LOP_TRY(lop_arena_mat(run->arena, 1, LOP_LOSSES, LOP_F64, &m->loss));
+    LOP_TRY(lop_arena_mat(run->arena, LOP_COUNT_ROWS, LOP_LINEAR_COUNT, LOP_I64, &m->count));
+    LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->blocks[0]));
+    LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->blocks[1]));
     int32_t rows_most = 1;
-    for (int32_t i = 0; i < m->block.count; i++) {
-        const lop_mat w = m->block.linears[i].w;
+    for (int32_t i = 0; i < m->blocks[0].count; i++) {
+        const lop_mat w = m->blocks[0].linears[i].w;
         LOP_TRY(lop_arena_mat(run->arena, w.rows, (w.cols + 7) / 8, LOP_U8, &m->keep[i]));
         rows_most = w.rows > rows_most ? w.rows : rows_most;
     }
@@ -67,8 +70,9 @@ lop_status lop_run_place(lop_run *run, lop_device *device, lop_place place, size
     LOP_TRY(lop_arena_open(device, LOP_ON_DEVICE, arena_bytes, &run->arena));
     LOP_TRY(place_block(run, &run->mats));
     if (device == NULL)
-        for (int32_t i = 0; i < run->mats.block.count; i++)
-            LOP_TRY(measure_linear(run->arena, run, run->mats.block.linears[i].w));
+        for (int32_t i = 0; i < run->mats.blocks[0].count; i++)
+            LOP_TRY(measure_linear(run->arena, run, run->mats.blocks[0].linears[i].id,
+                                   run->mats.blocks[0].linears[i].w));
     return place_streams(run, device, place);
 }
 
@@ -92,13 +96,18 @@ lop_status lop_run_measure(const lop_run *run, lop_place place, lop_run_bytes *o
         out->arena = out->weights = lop_arena_peak(copy.arena);
         if (forwards)
             out->weights +=
+                lop_embedder_bytes(&run->net, run->call->device, LOP_ON_DEVICE) +
                 lop_forward_bytes(&run->net, run->word, run->options.forward_batch, run->calibration.seqlen);
+        out->weights += lop_reader_bytes(&run->net, run->call->device, LOP_ON_DEVICE);
         out->activations =
             lop_stream_bytes(&copy.input, LOP_ON_DEVICE) + lop_stream_bytes(&copy.dense, LOP_ON_DEVICE);
         out->device = out->weights + out->activations;
-        out->host = lop_reader_bytes(&run->net) + 2 * (uint64_t)lop_run_job_bytes(run) +
-                    (uint64_t)run->calibration.windows * (uint64_t)run->calibration.seqlen * sizeof(int32_t) +
-                    lop_stream_bytes(&copy.input, LOP_ON_HOST) + lop_stream_bytes(&copy.dense, LOP_ON_HOST);
+        out->host = forwards ? lop_embedder_bytes(&run->net, run->call->device, LOP_ON_HOST) : 0;
+        out->host +=
+            lop_reader_bytes(&run->net, run->call->device, LOP_ON_HOST) +
+            2 * (uint64_t)lop_run_job_bytes(run) +
+            (uint64_t)run->calibration.windows * (uint64_t)run->calibration.seqlen * sizeof(int32_t) +
+            lop_stream_bytes(&copy.input, LOP_ON_HOST) + lop_stream_bytes(&copy.dense, LOP_ON_HOST);
         if (run->call->device->host_memory) out->host += out->device;
     }
     lop_run_unplace(&copy);
@@ -114,8 +123,8 @@ size_t lop_run_job_bytes(const lop_run *run)
         for (int i = 0; i < LOP_LINEAR_COUNT; i++) {
             const lop_linear_file *l = &run->net.blocks[b].linear[i];
             if (l->weight == NULL) continue;
-            const size_t weights = (size_t)l->out * (size_t)l->in;
-            bytes += 4 * weights + (size_t)l->out * (((size_t)l->in + 7) / 8) + 2 * (size_t)PIECE;
+            bytes += lop_dtype_bytes(lop_run_written_as(run, l->weight), (uint64_t)l->out * (uint64_t)l->in) +
+                     (size_t)l->out * (((size_t)l->in + 7) / 8) + 2 * (size_t)PIECE;
         }
         most = bytes > most ? bytes : most;
     }

@@ -234,3 +234,9 @@ lop_status lop_run_settings(const lop_run *run, bool all, json_t **out)
     LOP_TRY(lop_json_put(*out, "nsamples", json_integer(run->calibration.windows)));
     return lop_json_put(*out, "seqlen", json_integer(run->calibration.seqlen));
 }
+
+lop_dtype lop_run_written_as(const lop_run *run, const lop_tensor *t)
+{
+    if (run->options.dtype_given && lop_dtype_is_float(t->dtype)) return run->options.dtype;
+    return lop_dtype_is_quantised(t->dtype) ? LOP_DTYPE_F16 : t->dtype;
+}

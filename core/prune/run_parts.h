@@ -14,6 +14,8 @@
 #include "core/prune/stream.h"
 #include "core/prune/writer.h"
 
+#include <pthread.h>
+
 typedef struct lop_run_options {
     int32_t forward_batch;
     bool dense_stream;            /* --propagate dense: blocks see what the dense model would give them */
@@ -22,20 +24,35 @@ typedef struct lop_run_options {
     lop_dtype dtype;
 } lop_run_options;
 
+/* What is counted while a block goes by: rows of one matrix, a column for each linear or each kind of activations. */
+enum { LOP_COUNT_BEFORE, LOP_COUNT_AFTER, LOP_COUNT_RANGE, LOP_COUNT_WRONG, LOP_COUNT_ROWS };
+enum { LOP_WRONG_INPUTS, LOP_WRONG_OUTPUTS };
+enum { LOP_LOSS_BEFORE, LOP_LOSS_AFTER, LOP_LOSSES };
+
 /* What lies on the device for the whole run. */
 typedef struct lop_run_mats {
-    lop_block block;      /* the one at work */
-    lop_block dense;      /* its dense weights, kept while magnitude is tried; only with loss_before */
-    lop_mat x;            /* (F S, C) f32: the residual stream of one forward call */
-    lop_mat row_sum;      /* (F S, 1) f32: scratch of sums over rows */
-    lop_mat row_count;    /* (F S, 1) u32: scratch of counts over rows */
-    lop_mat loss;         /* (1, 1) f64 */
-    lop_mat wrong;        /* (1, 1) i64: values that are no numbers */
-    lop_mat zeros;        /* (2, LOP_LINEAR_COUNT) i64: zeros of each linear before and after */
+    lop_block blocks[2]; /* the reader fills one while the other is at work */
+    lop_block
+        dense; /* the dense weights of the block at work, kept while magnitude is tried; only with loss_before */
+    lop_mat x;         /* (F S, C) f32: the residual stream of one forward call */
+    lop_mat row_sum;   /* (F S, 1) f32: scratch of sums over rows */
+    lop_mat row_count; /* (F S, 1) u32: scratch of counts over rows */
+    lop_mat loss;      /* (1, LOP_LOSSES) f64 */
+    lop_mat
+        count; /* (LOP_COUNT_ROWS, LOP_LINEAR_COUNT) i64: of each linear the zeros before and after and what
+                             leaves the range of its type; activations that are no numbers */
     lop_mat linear_count; /* (the most rows of a linear, 1) u32: scratch of counts over them */
     lop_mat keep[LOP_LINEAR_COUNT];
     lop_statistics statistics;
 } lop_run_mats;
+
+/* The thread that finds what the run is (run_identity.c). */
+typedef struct lop_identity {
+    pthread_t thread;
+    bool started;
+    atomic_bool stop;
+    lop_error_record failed; /* code LOP_OK: nothing has */
+} lop_identity;
 
 typedef struct lop_run {
     const lop_prune_call *call;
@@ -49,7 +66,9 @@ typedef struct lop_run {
     lop_comm self, *comm;
 
     lop_output *output;
+    lop_identity identity;
     int32_t done;    /* blocks that an earlier run wrote */
+    int32_t told;    /* blocks of which it was told that they are written, those included */
     lop_masks masks; /* only with save_masks */
     lop_writer *writer;
 
@@ -57,6 +76,7 @@ typedef struct lop_run {
     lop_queue queue;
     lop_arena *arena;
     lop_run_mats mats;
+    lop_block *block; /* the one at work, of mats.blocks */
     lop_forward *forward;
     lop_reader *reader;
     lop_stream input; /* of the block at work, in the word of weights */
@@ -78,6 +98,13 @@ LOP_CHECKED lop_status lop_run_settings(const lop_run *run, bool all, json_t **o
 
 /* What a resumed run must have in common with the one it goes on with (run_resume.c). *out: JSON text, lop_free. */
 LOP_CHECKED lop_status lop_run_fingerprint(const lop_run *run, char **out);
+
+/* Reads the whole model for its digest, and the fingerprint with it (run_identity.c): at once, or in a thread that tells
+ * the output. Closing waits for that thread when lines are held back for it and `wanted`, else it is stopped. */
+LOP_CHECKED lop_status lop_run_identify(lop_run *run, const atomic_bool *stop, char **fingerprint);
+LOP_CHECKED lop_status lop_run_identity_start(lop_run *run);
+LOP_CHECKED lop_status lop_run_identity_wait(lop_run *run);
+void lop_run_identity_close(lop_run *run, bool wanted);
 
 /* True if the folder to be written holds, sealed, the report of this very run: it ended, or died behind its last act
  * (run_resume.c). */
@@ -107,23 +134,43 @@ LOP_CHECKED lop_status lop_run_fit(const lop_run *run, lop_place *out, lop_run_b
 /* The most bytes that values and bits of a block take while they are written. */
 size_t lop_run_job_bytes(const lop_run *run);
 
-/* The passes of calibration windows through run->mats.block (run_pass.c). */
-LOP_CHECKED lop_status lop_run_embed(lop_run *run);
+/* The passes of calibration windows through run->block (run_pass.c). They queue and do not wait. */
+LOP_CHECKED lop_status lop_run_embed(lop_run *run); /* waits once, at its end */
 LOP_CHECKED lop_status lop_run_pass_dense(lop_run *run, int32_t index);
-LOP_CHECKED lop_status lop_run_pass_pruned(lop_run *run, int32_t index, double *loss);
-LOP_CHECKED lop_status lop_run_pass_loss(lop_run *run, int32_t index, double *loss); /* measures only */
-LOP_CHECKED lop_status lop_run_pass_replay(lop_run *run, int32_t index);             /* propagates only */
+LOP_CHECKED lop_status lop_run_pass_pruned(lop_run *run, int32_t index);
+LOP_CHECKED lop_status lop_run_pass_loss(lop_run *run);                  /* measures LOP_LOSS_BEFORE only */
+LOP_CHECKED lop_status lop_run_pass_replay(lop_run *run, int32_t index); /* propagates only */
 
-/* Masks, rounding, counts and the way to the host (run_apply.c). */
+/* What a block's work counts and measures, on the device until it is looked at (run_count.c). */
+typedef struct lop_run_counts {
+    int64_t at[LOP_COUNT_ROWS][LOP_LINEAR_COUNT];
+    double loss[LOP_LOSSES]; /* mean squared error per element; -1: not measured */
+} lop_run_counts;
+LOP_CHECKED lop_status lop_run_count_begin(lop_run *run); /* all 0 */
+LOP_CHECKED lop_status lop_run_count_zeros(lop_run *run, int row);
+LOP_CHECKED lop_status lop_run_count_range(lop_run *run, int32_t linear, lop_mat rounded);
+LOP_CHECKED lop_status lop_run_count_wrong(lop_run *run, int what, lop_mat x);
+
+/* Waits for the queue. `out` NULL: only looks for what is wrong; index -1: the embeddings. LOP_E_NUMERIC says of which linear of block `index` weights left their type's range, or which
+ * activations are no numbers. */
+LOP_CHECKED lop_status lop_run_count_look(lop_run *run, int32_t index, lop_run_counts *out);
+
+/* Masks, rounding and the way to the host (run_apply.c): queued. */
 lop_type lop_run_type(lop_dtype dtype);                                     /* of F32, F16, BF16 */
 LOP_CHECKED lop_status lop_run_round(lop_run *run, lop_mat m, lop_type as); /* m to `as` and back, in place */
-LOP_CHECKED lop_status lop_run_count_before(lop_run *run);
 LOP_CHECKED lop_status lop_run_round_rest(lop_run *run, int32_t index, bool linears);
 LOP_CHECKED lop_status lop_run_apply(lop_run *run, const lop_prune_block *chosen, lop_job *job);
+
+/* The report's lines of all linears, chosen or not; those of the job get theirs to add to. */
+LOP_CHECKED lop_status lop_run_lines(lop_run *run, const lop_run_counts *counts, lop_job *job);
+
+/* The type a tensor is written in, known without an output. */
+lop_dtype lop_run_written_as(const lop_run *run, const lop_tensor *t);
 
 /* One block: computed, or replayed from what is written (run_block.c). An event tells each of its states: "computed",
  * "written" (with its line in the journal, so that no later run computes it again), "replayed". */
 LOP_CHECKED lop_status lop_run_tell(const lop_run *run, int32_t index, const char *state);
+LOP_CHECKED lop_status lop_run_tell_written(lop_run *run); /* of those that are by now */
 LOP_CHECKED lop_status lop_run_compute(lop_run *run, int32_t index);
 LOP_CHECKED lop_status lop_run_replay(lop_run *run, int32_t index);
 

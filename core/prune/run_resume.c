@@ -79,7 +79,7 @@ done:
 
 lop_status lop_run_take_journal(lop_run *run)
 {
-    const int32_t done = run->done = lop_output_done(run->output);
+    const int32_t done = run->done = run->told = lop_output_done(run->output);
     if (done > run->net.config->blocks)
         return LOP_FAIL(LOP_E_FORMAT, "the journal holds %d blocks of %d", done, run->net.config->blocks);
     for (int32_t i = 0; i < done; i++) {
@@ -98,7 +98,8 @@ lop_status lop_run_take_journal(lop_run *run)
 }
 
 /* What an earlier run wrote stands for the checkpoint; what it left alone comes from there. */
-static lop_status written(void *user, const lop_tensor *t, lop_dtype as, void *values, bool *taken)
+static lop_status written(void *user, const lop_tensor *t, int64_t first, int64_t rows, lop_dtype as,
+                          void *values, bool *taken)
 {
     const lop_run *run = user;
     *taken = false;
@@ -107,7 +108,7 @@ static lop_status written(void *user, const lop_tensor *t, lop_dtype as, void *v
             if (run->net.blocks[b].linear[i].weight != t) continue;
             if (!lop_choice_takes(&run->choice, &run->net, b, (lop_linear_id)i)) return LOP_OK;
             *taken = true;
-            return lop_output_read(run->output, t->name, as, values);
+            return lop_output_read(run->output, t, first, rows, as, values);
         }
     return LOP_OK;
 }

@@ -1,17 +1,7 @@
 /* statistics.c - sums of squares of inputs, gathered while a block runs. One accumulator serves all linears that share
  * an input. */
+#include "core/device/device.h"
 #include "core/prune/calibrate.h"
-
-#include "core/base/memory.h"
-
-lop_status lop_mat_zero(lop_queue *q, lop_mat m)
-{
-    void *zero = NULL;
-    LOP_TRY(lop_alloc((size_t)lop_mat_elements(m), lop_type_bytes(m.type), &zero));
-    const lop_status status = lop_upload(q, zero, m);
-    lop_free(zero);
-    return status;
-}
 
 lop_status lop_statistics_place(lop_arena *arena, const lop_net *net, int32_t rows, lop_statistics *out)
 {

@@ -16,11 +16,10 @@ typedef struct lop_stream_shape {
 
 typedef struct lop_stream {
     lop_stream_shape shape;
-    lop_arena *arena; /* of the batches */
-    lop_arena *near;  /* of the stage, on the device */
-    lop_mat *at;      /* one matrix a batch */
-    lop_mat stage;    /* where a batch that lies on the host comes by; absent on the device */
-    int32_t count;    /* of batches */
+    lop_arena *arena;           /* of the batches */
+    lop_mat *at;                /* one matrix a batch */
+    int32_t count;              /* of batches */
+    struct lop_stream_way *way; /* of batches on the host to the device and back; NULL: they lie there */
 } lop_stream;
 
 /* device NULL: only measures. */
@@ -32,7 +31,8 @@ size_t lop_stream_bytes(const lop_stream *s, lop_place place);
 
 int32_t lop_stream_sequences(const lop_stream *s, int32_t batch); /* of this batch: the last may be short */
 
-/* x (rows of the batch, width) f32 from or to batch `batch`. A batch on the host waits for the queue. */
+/* x (rows of the batch, width) f32 from or to batch `batch`: queued. Of batches on the host the next is fetched while one
+ * is worked on, and a result leaves behind the work; all calls on a stream go to one queue. */
 LOP_CHECKED lop_status lop_stream_load(lop_queue *q, const lop_stream *s, int32_t batch, lop_mat x);
 LOP_CHECKED lop_status lop_stream_store(lop_queue *q, const lop_stream *s, int32_t batch, lop_mat x);
 

@@ -144,7 +144,7 @@ static void source_recall(lop_verifying *v)
         lop_error_clear();
         return;
     }
-    if (lop_checkpoint_sha256(v->source, digest) == LOP_OK && strcmp(digest, want) == 0) return;
+    if (lop_checkpoint_sha256(v->source, NULL, digest) == LOP_OK && strcmp(digest, want) == 0) return;
     lop_error_clear();
     lop_checkpoint_close(v->source);
     v->source = NULL;

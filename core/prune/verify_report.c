@@ -72,7 +72,7 @@ static lop_status masks_digest(lop_verifying *v, const char *path)
     const char *want =
         v->report != NULL ? json_string_value(json_object_get(v->report, "masks_sha256")) : NULL;
     if (want == NULL) return LOP_OK;
-    LOP_TRY(lop_sha256_files(&path, 1, digest));
+    LOP_TRY(lop_sha256_files(&path, 1, NULL, digest));
     if (strcmp(digest, want) == 0) return LOP_OK;
     return lop_verify_fail(v, LOP_MASKS_NAME, NULL, 0, "the mask file has sha256 %s, the report says %s",
                            digest, want);

@@ -18,13 +18,14 @@ static const lop_option options[] = {
      .source = "Wanda's lib/prune.py return_given_alpha (--use_variant)"},
 };
 
-static lop_status measure(lop_arena *arena, lop_mat w)
+static lop_status measure(lop_arena *arena, const lop_settings *settings, lop_mat w)
 {
     lop_mat score;
     lop_keep_scratch scratch;
     LOP_TRY(lop_arena_mat(arena, w.rows, w.cols, LOP_F32, &score));
     LOP_TRY(lop_keep_scratch_place(arena, w.rows, &scratch));
-    return lop_wanda_alpha_measure(arena, w);
+    const bool alpha = settings != NULL && lop_settings_flag(settings, "alpha-search");
+    return alpha ? lop_wanda_alpha_measure(arena, w) : LOP_OK;
 }
 
 static lop_status prune_linear(lop_prune_block *b, const lop_prune_linear *linear)

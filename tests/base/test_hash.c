@@ -49,10 +49,10 @@ static void files_are_one_stream(void **state)
     assert_int_equal(lop_file_write_atomic(paths[2], bytes + cut, size - cut), LOP_OK);
     char whole[LOP_SHA256_TEXT], parts[LOP_SHA256_TEXT];
     assert_int_equal(lop_sha256_memory(bytes, size, whole), LOP_OK);
-    assert_int_equal(lop_sha256_files(paths, 3, parts), LOP_OK);
+    assert_int_equal(lop_sha256_files(paths, 3, NULL, parts), LOP_OK);
     assert_string_equal(whole, parts);
     const char *const missing[] = {paths[0], path_in(*state, "none")};
-    assert_failed(lop_sha256_files(missing, 2, parts), LOP_E_FILE, "none");
+    assert_failed(lop_sha256_files(missing, 2, NULL, parts), LOP_E_FILE, "none");
     lop_free(bytes);
 }
 
@@ -60,7 +60,7 @@ static lop_status hash_file(void *folder)
 {
     const char *const paths[] = {path_in(folder, "a")};
     char text[LOP_SHA256_TEXT];
-    return lop_sha256_files(paths, 1, text);
+    return lop_sha256_files(paths, 1, NULL, text);
 }
 
 static void digests_survive_the_ladder(void **state)

@@ -214,7 +214,7 @@ char *folder_digest(const char *folder)
         if (strcmp(names.at[i], LOP_REPORT_NAME) == 0)
             report_digest(path, digest);
         else
-            assert_ok(lop_sha256_files(&path, 1, digest));
+            assert_ok(lop_sha256_files(&path, 1, NULL, digest));
         assert_ok(lop_string_print(&all, "%s %s\n", digest, names.at[i]));
     }
     lop_names_close(&names);

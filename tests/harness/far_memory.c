@@ -393,7 +393,9 @@ lop_status far_memory_attach(lop_device *device)
     far->shown.fill = far_fill;
     far->shown.gemm = far_gemm;
     far->shown.launch = far_launch;
+    far->shown.fast = NULL;
     device->backend = &far->shown;
+    device->fast = NULL;
     device->host_memory = false;
     return LOP_OK;
 }

@@ -169,6 +169,13 @@ static void force_replaces_a_model(void **state)
 
 /* ---- units, commits, resuming */
 
+static const lop_tensor *up_proj(const lop_checkpoint *c, int block)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "model.layers.%d.mlp.up_proj.weight", block);
+    return lop_checkpoint_find(c, name);
+}
+
 static void write_block(lop_output *o, const lop_checkpoint *c, int block, uint16_t value)
 {
     char name[96];
@@ -205,16 +212,20 @@ static void a_run_goes_on(void **state)
     assert_int_equal(lop_output_done(o), 1);
     assert_string_equal(lop_output_done_line(o, 0), "{\"block\":0,\"loss\":1e-06}");
     float values[48 * 32];
-    assert_ok(lop_output_read(o, "model.layers.0.mlp.up_proj.weight", LOP_DTYPE_F32, values));
+    assert_ok(lop_output_read(o, up_proj(c, 0), 0, 48, LOP_DTYPE_F32, values));
     assert_true(values[0] > 0.99f && values[48 * 32 - 1] < 1.01f);
-    assert_failed(lop_output_read(o, "model.layers.1.mlp.up_proj.weight", LOP_DTYPE_F32, values),
-                  LOP_E_ARGUMENT, "not written");
+    float some[3 * 32];
+    assert_ok(lop_output_read(o, up_proj(c, 0), 45, 3, LOP_DTYPE_F32, some));
+    assert_memory_equal(some, values + 45 * 32, sizeof some);
+    assert_failed(lop_output_read(o, up_proj(c, 0), 46, 3, LOP_DTYPE_F32, some), LOP_E_ARGUMENT, "46 to 49");
+    assert_failed(lop_output_read(o, up_proj(c, 1), 0, 48, LOP_DTYPE_F32, values), LOP_E_ARGUMENT,
+                  "not written");
     write_block(o, c, 1, 0x4000);
     assert_ok(lop_output_commit(o, "{\"block\":1}"));
     assert_ok(lop_output_add_file(o, "prune_report.json", "{}", 2));
     assert_ok(lop_output_publish(o));
     assert_true(lop_output_published(o));
-    assert_ok(lop_output_read(o, "model.layers.1.mlp.up_proj.weight", LOP_DTYPE_F32, values));
+    assert_ok(lop_output_read(o, up_proj(c, 1), 0, 48, LOP_DTYPE_F32, values));
     assert_true(values[7] > 1.99f && values[7] < 2.01f);
     lop_output_close(o);
 

@@ -28,15 +28,19 @@ void rig_close(rig *r)
 }
 
 /* x through all blocks. */
-static void run_blocks(rig *r, lop_block *block, lop_mat x, int32_t sequences, int32_t tokens, int32_t batch)
+static void run_blocks(rig *r, lop_block blocks[2], lop_mat x, int32_t sequences, int32_t tokens,
+                       int32_t batch)
 {
     lop_forward *forward = NULL;
     lop_reader *reader = NULL;
     assert_ok(
         lop_forward_open(&r->net, &r->device, lop_walk_word(&r->device, &r->net), batch, tokens, &forward));
-    assert_ok(lop_reader_open(&r->net, &r->device, NULL, 0, r->net.config->blocks, &reader));
+    const lop_reader_plan plan = {
+        .net = &r->net, .device = &r->device, .end = r->net.config->blocks, .blocks = blocks, .count = 2};
+    assert_ok(lop_reader_open(&plan, &reader));
     for (int32_t b = 0; b < r->net.config->blocks; b++) {
-        assert_ok(lop_reader_take(reader, &r->queue, block));
+        lop_block *block = NULL;
+        assert_ok(lop_reader_take(reader, &r->queue, &block));
         for (int32_t s = 0; s < sequences; s += batch) {
             const int32_t n = sequences - s < batch ? sequences - s : batch;
             const lop_mat rows = lop_mat_rows(x, s * tokens, n * tokens);
@@ -52,16 +56,17 @@ static float *run(rig *r, const int32_t *ids, int32_t sequences, int32_t tokens,
 {
     const int32_t rows = sequences * tokens;
     lop_arena *arena = NULL;
-    lop_block block;
+    lop_block blocks[2];
     lop_mat x;
     float *out =
         malloc((size_t)rows * (size_t)(logits ? r->net.config->vocab : r->net.config->hidden) * sizeof *out);
     assert_non_null(out);
     assert_ok(lop_arena_open(&r->device, LOP_ON_DEVICE, 0, &arena));
-    assert_ok(lop_block_place(arena, &r->net, lop_walk_word(&r->device, &r->net), &block));
+    for (int i = 0; i < 2; i++)
+        assert_ok(lop_block_place(arena, &r->net, lop_walk_word(&r->device, &r->net), &blocks[i]));
     assert_ok(lop_arena_mat(arena, rows, r->net.config->hidden, LOP_F32, &x));
     assert_ok(lop_embed(&r->queue, &r->net, ids, rows, x));
-    run_blocks(r, &block, x, sequences, tokens, batch);
+    run_blocks(r, blocks, x, sequences, tokens, batch);
     assert_ok(logits ? lop_head_logits(&r->queue, &r->net, x, out) : lop_download(&r->queue, x, out));
     lop_arena_close(arena);
     return out;

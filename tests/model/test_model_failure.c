@@ -48,9 +48,16 @@ static lop_status climb_cache(rig *r)
 static lop_status climb_reader(rig *r)
 {
     lop_reader *reader = NULL;
-    LOP_TRY(lop_reader_open(&r->net, &r->device, NULL, 0, 2, &reader));
+    lop_arena *arena = NULL;
+    lop_block block;
+    const lop_reader_plan plan = {
+        .net = &r->net, .device = &r->device, .end = 2, .blocks = &block, .count = 1};
+    LOP_TRY(lop_arena_open(&r->device, LOP_ON_DEVICE, 0, &arena));
+    lop_status status = lop_block_place(arena, &r->net, lop_walk_word(&r->device, &r->net), &block);
+    if (status == LOP_OK) status = lop_reader_open(&plan, &reader);
     lop_reader_close(reader);
-    return LOP_OK;
+    lop_arena_close(arena);
+    return status;
 }
 
 static lop_status climb_perplexity(rig *r)

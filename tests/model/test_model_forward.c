@@ -136,14 +136,15 @@ static void same_bits_at(const made_model *m, int32_t tokens)
     float *first = rig_stream(&r, ids, 4, tokens, 1);
     for (int32_t batch = 2; batch <= 4; batch++) {
         float *other = rig_stream(&r, ids, 4, tokens, batch);
-        if (memcmp(first, other, bytes) != 0)
+        /* Products of the CPU are cut at fixed places; an accelerator's algorithm may follow the number of rows. */
+        if (!r.device.accelerator && memcmp(first, other, bytes) != 0)
             fail_msg("%d sequences of %d tokens a call give other bits", batch, tokens);
         free(other);
     }
     static const int threads[] = {1, 2, 3, 8};
     for (int i = 0; i < 4; i++) {
         assert_ok(lop_device_threads(&r.device, threads[i]));
-        float *other = rig_stream(&r, ids, 4, tokens, 2);
+        float *other = rig_stream(&r, ids, 4, tokens, 1);
         if (memcmp(first, other, bytes) != 0) fail_msg("%d threads give other bits", threads[i]);
         free(other);
     }
@@ -193,23 +194,25 @@ static void watched(void **state)
     lop_arena *arena = NULL;
     lop_forward *forward = NULL;
     lop_reader *reader = NULL;
-    lop_block block;
+    lop_block placed, *block = NULL;
     lop_mat x;
     seen s = {0};
     made_model_ids(&m, ids, 60);
     rig_open(&r, m.folder);
     const lop_type word = lop_walk_word(&r.device, &r.net);
     assert_ok(lop_arena_open(&r.device, LOP_ON_DEVICE, 0, &arena));
-    assert_ok(lop_block_place(arena, &r.net, word, &block));
+    assert_ok(lop_block_place(arena, &r.net, word, &placed));
     assert_ok(lop_arena_mat(arena, 60, 64, LOP_F32, &x));
     assert_ok(lop_forward_open(&r.net, &r.device, word, 2, 30, &forward));
-    assert_ok(lop_reader_open(&r.net, &r.device, NULL, 1, 2, &reader));
+    const lop_reader_plan plan = {
+        .net = &r.net, .device = &r.device, .first = 1, .end = 2, .blocks = &placed, .count = 1};
+    assert_ok(lop_reader_open(&plan, &reader));
     assert_ok(lop_reader_take(reader, &r.queue, &block));
-    assert_int_equal(block.index, 1);
-    assert_string_equal(block.linears[6].name, "model.layers.1.mlp.down_proj.weight");
+    assert_int_equal(block->index, 1);
+    assert_string_equal(block->linears[6].name, "model.layers.1.mlp.down_proj.weight");
     assert_ok(lop_embed(&r.queue, &r.net, ids, 60, x));
     const lop_watch watch = {.fn = see, .user = &s, .last_needed = false};
-    assert_ok(lop_block_forward(&r.queue, forward, &block, x, 2, 30, &watch));
+    assert_ok(lop_block_forward(&r.queue, forward, block, x, 2, 30, &watch));
     assert_int_equal(s.count, LOP_INPUT_COUNT);
     static const int32_t cols[] = {64, 64, 64, 104};
     for (int i = 0; i < s.count; i++) {
@@ -218,11 +221,11 @@ static void watched(void **state)
         assert_int_equal(s.cols[i], cols[i]);
     }
     const lop_watch refusing = {.fn = refuse, .last_needed = true};
-    assert_failed(lop_block_forward(&r.queue, forward, &block, x, 2, 30, &refusing), LOP_E_NUMERIC,
+    assert_failed(lop_block_forward(&r.queue, forward, block, x, 2, 30, &refusing), LOP_E_NUMERIC,
                   "in block 1");
-    assert_failed(lop_block_forward(&r.queue, forward, &block, x, 1, 60, NULL), LOP_E_ARGUMENT,
+    assert_failed(lop_block_forward(&r.queue, forward, block, x, 1, 60, NULL), LOP_E_ARGUMENT,
                   "30 positions");
-    assert_ok(lop_block_forward(&r.queue, forward, &block, x, 2, 30, NULL));
+    assert_ok(lop_block_forward(&r.queue, forward, block, x, 2, 30, NULL));
     lop_reader_close(reader);
     lop_forward_close(forward);
     lop_arena_close(arena);

@@ -18,7 +18,7 @@ typedef struct reading {
     made_model model;
     rig rig;
     lop_arena *arena;
-    lop_block block;
+    lop_block blocks[2], *block;
     lop_reader *reader;
 } reading;
 
@@ -28,7 +28,21 @@ static void reading_open(reading *t, made_shape shape)
     t->model = made_model_open(shape);
     rig_open(&t->rig, t->model.folder);
     assert_ok(lop_arena_open(&t->rig.device, LOP_ON_DEVICE, 0, &t->arena));
-    assert_ok(lop_block_place(t->arena, &t->rig.net, LOP_F32, &t->block));
+    for (int i = 0; i < 2; i++) assert_ok(lop_block_place(t->arena, &t->rig.net, LOP_F32, &t->blocks[i]));
+}
+
+/* Opens t->reader, or another where that is wanted. */
+static lop_status read_from(reading *t, const lop_source *source, int32_t first, int32_t end,
+                            lop_reader **out)
+{
+    const lop_reader_plan plan = {.net = &t->rig.net,
+                                  .device = &t->rig.device,
+                                  .source = source,
+                                  .first = first,
+                                  .end = end,
+                                  .blocks = t->blocks,
+                                  .count = 2};
+    return lop_reader_open(&plan, out ? out : &t->reader);
 }
 
 static void reading_close(reading *t)
@@ -59,13 +73,13 @@ static void blocks_in_order(void **state)
     reading t;
     static float file[64 * 104], device[64 * 104];
     reading_open(&t, (made_shape){.blocks = 5, .dtype = LOP_DTYPE_F16, .bias = true, .ffn = 104});
-    assert_ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 0, 5, &t.reader));
+    assert_ok(read_from(&t, NULL, 0, 5, NULL));
     for (int b = 0; b < 5; b++) {
         assert_ok(take(&t));
-        assert_int_equal(t.block.index, b);
-        assert_int_equal(t.block.count, LOP_LINEAR_COUNT);
-        for (int i = 0; i < t.block.count; i++) {
-            const lop_linear_view *v = &t.block.linears[i];
+        assert_int_equal(t.block->index, b);
+        assert_int_equal(t.block->count, LOP_LINEAR_COUNT);
+        for (int i = 0; i < t.block->count; i++) {
+            const lop_linear_view *v = &t.block->linears[i];
             const lop_linear_file *l = &t.rig.net.blocks[b].linear[v->id];
             const size_t bytes = (size_t)l->out * (size_t)l->in * sizeof(float);
             assert_string_equal(v->name, l->weight->name);
@@ -82,12 +96,14 @@ static void blocks_in_order(void **state)
 }
 
 /* A resumed run's source: it has k_proj of block 1 and nothing else. */
-static lop_status override(void *user, const lop_tensor *t, lop_dtype as, void *values, bool *taken)
+static lop_status override(void *user, const lop_tensor *t, int64_t first, int64_t rows, lop_dtype as,
+                           void *values, bool *taken)
 {
+    (void)first;
     *taken = strcmp(t->name, user) == 0;
     if (!*taken) return LOP_OK;
     assert_int_equal(as, LOP_DTYPE_F32);
-    for (int64_t i = 0; i < t->shape[0] * t->shape[1]; i++) ((float *)values)[i] = 42.0f;
+    for (int64_t i = 0; i < rows * t->shape[1]; i++) ((float *)values)[i] = 42.0f;
     return LOP_OK;
 }
 
@@ -98,18 +114,19 @@ static void source(void **state)
     char name[] = "model.layers.1.self_attn.k_proj.weight";
     const lop_source from = {.fn = override, .user = name};
     reading_open(&t, (made_shape){0});
-    assert_ok(lop_reader_open(&t.rig.net, &t.rig.device, &from, 0, 2, &t.reader));
+    assert_ok(read_from(&t, &from, 0, 2, NULL));
     assert_ok(take(&t));
-    assert_true(first_of(&t, t.block.linears[LOP_LINEAR_K].w) < 42.0f);
+    assert_true(first_of(&t, t.block->linears[LOP_LINEAR_K].w) < 42.0f);
     assert_ok(take(&t));
-    assert_true(first_of(&t, t.block.linears[LOP_LINEAR_K].w) == 42.0f);
-    assert_true(first_of(&t, t.block.linears[LOP_LINEAR_V].w) < 42.0f);
+    assert_true(first_of(&t, t.block->linears[LOP_LINEAR_K].w) == 42.0f);
+    assert_true(first_of(&t, t.block->linears[LOP_LINEAR_V].w) < 42.0f);
     reading_close(&t);
 }
 
-static lop_status broken(void *user, const lop_tensor *t, lop_dtype as, void *values, bool *taken)
+static lop_status broken(void *user, const lop_tensor *t, int64_t first, int64_t rows, lop_dtype as,
+                         void *values, bool *taken)
 {
-    (void)user, (void)t, (void)as, (void)values, (void)taken;
+    (void)user, (void)t, (void)first, (void)rows, (void)as, (void)values, (void)taken;
     return LOP_FAIL(LOP_E_FILE, "the source has gone");
 }
 
@@ -120,7 +137,7 @@ static void source_fails(void **state)
     reading t;
     const lop_source from = {.fn = broken};
     reading_open(&t, (made_shape){0});
-    assert_ok(lop_reader_open(&t.rig.net, &t.rig.device, &from, 0, 2, &t.reader));
+    assert_ok(read_from(&t, &from, 0, 2, NULL));
     assert_failed(take(&t), LOP_E_FILE, "the source has gone");
     assert_failed(take(&t), LOP_E_FILE, "the source has gone");
     reading_close(&t);
@@ -144,7 +161,7 @@ static void bad_weight(made_shape shape, const char *name, int64_t element, cons
     reading t;
     reading_open(&t, shape);
     patch(&t, name, element, value, bytes);
-    assert_ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 0, 2, &t.reader));
+    assert_ok(read_from(&t, NULL, 0, 2, NULL));
     assert_ok(take(&t));
     const lop_status status = take(&t);
     assert_failed(status, LOP_E_FORMAT, name);
@@ -197,7 +214,7 @@ static void file_shrinks(void **state)
     const lop_tensor *tensor = lop_checkpoint_find(t.rig.file, "model.layers.2.mlp.gate_proj.weight");
     assert_non_null(tensor);
     assert_int_equal(truncate(made_model_file(&t.model), (off_t)tensor->at + 100), 0);
-    assert_ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 0, 4, &t.reader));
+    assert_ok(read_from(&t, NULL, 0, 4, NULL));
     assert_ok(take(&t));
     assert_ok(take(&t));
     assert_failed(take(&t), LOP_E_FILE, "model.layers.2.mlp.gate_proj.weight");
@@ -210,7 +227,7 @@ static void closed_early(void **state)
     for (int taken = 0; taken < 4; taken++) {
         reading t;
         reading_open(&t, (made_shape){.blocks = 6});
-        assert_ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 1, 6, &t.reader));
+        assert_ok(read_from(&t, NULL, 1, 6, NULL));
         for (int i = 0; i < taken; i++) assert_ok(take(&t));
         reading_close(&t);
     }
@@ -221,14 +238,16 @@ static void bounded(void **state)
     (void)state;
     reading t;
     reading_open(&t, (made_shape){.blocks = 6, .hidden = 256, .ffn = 512});
-    const size_t before = lop_buf_used(LOP_ON_HOST).now;
-    assert_ok(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 0, 6, &t.reader));
-    const size_t held = lop_buf_used(LOP_ON_HOST).now - before;
-    assert_int_equal(held, lop_reader_bytes(&t.rig.net));
-    assert_true(held < t.rig.net.prunable / 6 * 2 * sizeof(float) + 65536);
+    const size_t before[2] = {lop_buf_used(LOP_ON_HOST).now, lop_buf_used(LOP_ON_DEVICE).now};
+    assert_ok(read_from(&t, NULL, 0, 6, NULL));
+    for (int place = 0; place < 2; place++) {
+        const lop_place where = place == 0 ? LOP_ON_HOST : LOP_ON_DEVICE;
+        const size_t held = lop_buf_used(where).now - before[place];
+        assert_int_equal(held, lop_reader_bytes(&t.rig.net, &t.rig.device, where));
+        assert_true(held < t.rig.net.prunable / 6 * 2 * sizeof(float) + 65536);
+    }
     lop_reader *beyond = NULL;
-    assert_failed(lop_reader_open(&t.rig.net, &t.rig.device, NULL, 3, 7, &beyond), LOP_E_ARGUMENT,
-                  "the model has 6");
+    assert_failed(read_from(&t, NULL, 3, 7, &beyond), LOP_E_ARGUMENT, "the model has 6");
     assert_null(beyond);
     reading_close(&t);
 }
