@@ -110,8 +110,11 @@ static lop_status copy_block(lop_queue *q, const lop_block *from, int32_t index,
 static lop_status fill_blocks(eval_bench *e)
 {
     lop_reader *reader = NULL;
-    LOP_TRY(lop_reader_open(&e->net, e->b->device, NULL, 0, 1, &reader));
-    lop_status status = lop_reader_take(reader, e->queue, &e->blocks[0]);
+    lop_block *block = NULL;
+    const lop_reader_plan plan = {
+        .net = &e->net, .device = e->b->device, .end = 1, .blocks = e->blocks, .count = 1};
+    LOP_TRY(lop_reader_open(&plan, &reader));
+    lop_status status = lop_reader_take(reader, e->queue, &block);
     for (int32_t i = 1; status == LOP_OK && i < e->net.config->blocks; i++)
         status = copy_block(e->queue, &e->blocks[0], i, &e->blocks[i]);
     if (status == LOP_OK) status = lop_queue_wait(e->queue);
