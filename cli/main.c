@@ -35,8 +35,8 @@ const cli_command cli_commands[] = {
      cli_show_devices},
     {"synth", "--shape NAME --save DIR", "a model of a named shape with random weights", "synth",
      "shape|save|save-model", 0, cmd_synth, cli_show_fields},
-    {"bench", "roof|ops|block|eval|model|io|diff|table|report ...", "speeds against this machine's own measured roofs", "prune",
-     NULL, CLI_POSITIONALS, cmd_bench, NULL},
+    {"bench", "roof|ops|block|eval|model|io|diff|table|report ...",
+     "speeds against this machine's own measured roofs", "prune", NULL, CLI_POSITIONALS, cmd_bench, NULL},
 };
 const int cli_command_count = (int)(sizeof cli_commands / sizeof cli_commands[0]);
 
