@@ -28,7 +28,7 @@ static lop_status add_part(const json_t *line, const char *name, json_t *timed, 
     (void)snprintf(shape, sizeof shape, "%s %.0f", bench_text(line, "shape"), bench_number(line, "seqlen"));
     return add(timed, json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:f}", "bench", whole, "backend",
                                 bench_text(line, "backend"), "device", bench_text(line, "device"), "shape",
-                                shape, "word", bench_text(line, "word"), "ns_min", least * 1e6, "ns_med",
+                                shape, "word", bench_word(line), "ns_min", least * 1e6, "ns_med",
                                 median * 1e6, "ns_p90", p90 * 1e6));
 }
 

@@ -5,6 +5,8 @@
 #include "core/base/memory.h"
 #include "core/device/ops.h"
 
+#include <math.h>
+
 enum {
     COPY_ROWS = 8192,
     COPY_COLS = 8192,
@@ -14,8 +16,8 @@ enum {
 
 static const char *const type_names[TYPES] = {"f32", "f16", "bf16"};
 
-enum { SIDE_TRIED = 1024, SIDE_SLOW = 2048, SIDE_HOST = 4096, SIDE_ACCELERATOR = 8192, SLAB_ROWS = 64 };
-#define SLOW_NS 2e9 /* a product of the host's side that takes longer is too much to wait for */
+enum { SIDE_TRIED = 1024, SIDE_LEAST = 2048, SIDE_HOST = 4096, SIDE_ACCELERATOR = 8192, SLAB_ROWS = 64 };
+#define SLOW_NS 2e9 /* a product that takes longer is too much to wait for: half the side then */
 
 /* Small whole numbers: exact in every type, and no product of them overflows one. A slab comes from the host; the device
  * doubles it. */
@@ -55,8 +57,7 @@ static lop_status choose_side(lop_queue *q, int32_t *out)
     lop_arena *arena = NULL;
     lop_mat m[3];
     lop_status status = LOP_OK;
-    *out = SIDE_ACCELERATOR;
-    if (q->device->accelerator) return LOP_OK;
+    *out = q->device->accelerator ? SIDE_ACCELERATOR : SIDE_HOST;
     LOP_TRY(lop_arena_open(q->device, LOP_ON_DEVICE, 0, &arena));
     for (int i = 0; i < 3; i++) {
         LOP_TRY_DONE(lop_arena_mat(arena, SIDE_TRIED, SIDE_TRIED, LOP_F32, &m[i]));
@@ -64,8 +65,7 @@ static lop_status choose_side(lop_queue *q, int32_t *out)
     }
     lop_gemm_args args = product_of(m[0], m[1], m[2]);
     for (int i = 0; i < 2; i++) LOP_TRY_DONE(bench_time_once(q, run_gemm, &args, i, &ns));
-    const double times = (double)SIDE_HOST / SIDE_TRIED;
-    *out = ns * times * times * times > SLOW_NS ? SIDE_SLOW : SIDE_HOST;
+    while (*out > SIDE_LEAST && ns * pow((double)*out / SIDE_TRIED, 3.0) > SLOW_NS) *out /= 2;
 done:
     lop_arena_close(arena);
     return status;

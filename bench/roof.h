@@ -10,7 +10,7 @@
 typedef struct bench_roofs {
     double copy_gbps; /* read + written */
     int32_t
-        side; /* of the square product: 8192 on an accelerator, 4096 on a host, 2048 where that takes seconds */
+        side; /* of the square product: 8192 on an accelerator, 4096 on a host, half or a quarter where it takes seconds */
     double gemm_gflops[3];
     lop_arena *arena;
     lop_mat a[3], b[3], c; /* of products */
