@@ -12,7 +12,7 @@
 /* Puts the double between core and an open device of the CPU's backend; closing the device takes it away again. */
 LOP_CHECKED lop_status far_memory_attach(lop_device *device);
 
-/* How often the host has waited, for a queue or a fence, on any such device of this process. */
+/* How often the calling thread has waited for a queue or a fence of such a device. */
 int64_t far_memory_waits(void);
 
 #endif

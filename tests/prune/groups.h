@@ -8,6 +8,7 @@
 #define TEST_GROUPS(X)                                                                                       \
     X(test_prune_budget)                                                                                     \
     X(test_prune_same)                                                                                       \
+    X(test_prune_far)                                                                                        \
     X(test_prune_masks)                                                                                      \
     X(test_prune_options)                                                                                    \
     X(test_prune_verify)                                                                                     \
