@@ -1,5 +1,6 @@
 /* cuda_backend.c - NVIDIA GPUs: found and opened, memory, queues, fences, copies. */
 #include "backends/cuda/cuda_backend.h"
+#include "backends/cuda/cuda_fast.h"
 #include "core/base/memory.h"
 
 #include <stdio.h>
@@ -251,5 +252,5 @@ const lop_backend lop_cuda_backend = {
     .gemm = cuda_gemm,
     .launch = cuda_launch,
     .threads_set = cuda_threads_set,
-    .fast = NULL,
+    .fast = &lop_cuda_fast,
 };

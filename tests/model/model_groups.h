@@ -6,6 +6,7 @@
 #include "tests/harness/test_groups.h"
 
 #define TEST_GROUPS(X)                                                                                       \
+    X(test_model_attention)                                                                                  \
     X(test_model_family)                                                                                     \
     X(test_model_forward)                                                                                    \
     X(test_model_head)                                                                                       \
