@@ -100,7 +100,10 @@ static void find_axes(picture *p)
     }
     if (p->copy > 0.0) widen(p->copy, &rate[0], &rate[1]);
     if (p->product > 0.0) widen(p->product * 1.3, &y[0], &y[1]);
-    if (p->copy > 0.0 && p->product > 0.0) widen(p->product / p->copy * 3.0, &x[0], &x[1]);
+    if (p->copy > 0.0 && p->product > 0.0) {
+        widen(p->product / p->copy * 3.0, &x[0], &x[1]);
+        widen(p->product / p->copy / 3.0, &x[0], &x[1]);
+    }
     p->x = svg_axis_over(x[1] > 0.0 ? x[0] : 1.0, x[1] > 0.0 ? x[1] : 10.0, LEFT, RIGHT);
     p->y = svg_axis_over(y[1] > 0.0 ? y[0] : 1.0, y[1] > 0.0 ? y[1] : 10.0, BOTTOM, TOP);
     p->rate = svg_axis_over(rate[1] > 0.0 ? rate[0] : 1.0, rate[1] > 0.0 ? rate[1] : 10.0, BOTTOM, TOP);

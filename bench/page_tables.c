@@ -118,7 +118,7 @@ static void add_origins(markup *m, const json_t *lines)
     for (size_t i = 0; i < json_array_size(lines); i++) {
         const json_t *line = json_array_get(lines, i);
         char name[128];
-        if (is_repeated(lines, i)) continue;
+        if (is_repeated(lines, i) || json_object_get(line, "missing") != NULL) continue;
         bench_device_name(line, name, sizeof name);
         markup_add(m, "<tr>");
         markup_element(m, "td", name);
