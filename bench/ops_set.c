@@ -40,7 +40,7 @@ static lop_status place_small(lop_arena *a, int32_t R, int32_t C, ops_set *s)
     LOP_TRY(lop_arena_mat(a, R, 1, LOP_U32, &s->row_scratch));
     LOP_TRY(lop_arena_mat(a, 1, lop_keep_all_scratch(R), LOP_U32, &s->all_scratch));
     LOP_TRY(lop_arena_mat(a, 1, R, LOP_I32, &s->best));
-    LOP_TRY(lop_arena_mat(a, 1, 1, LOP_F64, &s->one));
+    LOP_TRY(lop_arena_mat(a, 1, 2, LOP_F32, &s->one));
     return lop_arena_mat(a, 1, 1, LOP_I64, &s->total);
 }
 

@@ -16,7 +16,6 @@ typedef uint64_t u64;
 typedef int32_t i32;
 typedef int64_t i64;
 typedef float f32;
-typedef double f64;
 typedef u16 f16;  /* bit pattern */
 typedef u16 bf16; /* bit pattern */
 typedef float pack1;

@@ -12,7 +12,6 @@ typedef uint64_t u64;
 typedef int32_t i32;
 typedef int64_t i64;
 typedef float f32;
-typedef double f64;
 typedef float pack1;
 struct f16 { /* bit pattern; a type of its own, so that overloads tell it from bf16 */
     u16 bits;

@@ -1,10 +1,7 @@
-/* dialect_opencl.h - the dialect's words in OpenCL C 1.2, with no extension but cl_khr_fp64 for sums of sums. */
+/* dialect_opencl.h - the dialect's words in OpenCL C 1.2 and no extension of it. */
 #ifndef LOP_KERNELS_DIALECT_OPENCL_H
 #define LOP_KERNELS_DIALECT_OPENCL_H
 
-#ifdef cl_khr_fp64
-#pragma OPENCL EXTENSION cl_khr_fp64 : enable
-#endif
 #pragma OPENCL FP_CONTRACT ON
 
 typedef uchar u8;
@@ -14,7 +11,6 @@ typedef ulong u64;
 typedef int i32;
 typedef long i64;
 typedef float f32;
-typedef double f64;
 typedef half f16;
 typedef ushort bf16; /* bit pattern */
 typedef float pack1;

@@ -82,8 +82,13 @@ LOP_CHECKED lop_status lop_argmax_rows(lop_queue *q, lop_mat x, lop_mat best);
 LOP_CHECKED lop_status lop_colsum_sq(lop_queue *q, lop_mat x, lop_mat scratch, lop_mat sum);
 int32_t lop_colsum_parts(int32_t rows);
 
-/* out[0,0] += sum (a - b)^2.  Shapes: a, b (T, C) each W, scratch (T, 1) f32, out (1, 1) f64. */
+/* out[0,0] + out[0,1] += sum (a - b)^2, the second what rounding takes from the first; lop_sum_value is the whole.
+ *   Shapes   a, b (T, C) each W, scratch (T, 1) f32, out (1, 2) f32 */
 LOP_CHECKED lop_status lop_sq_error(lop_queue *q, lop_mat a, lop_mat b, lop_mat scratch, lop_mat out);
+static inline double lop_sum_value(const float sum[2])
+{
+    return (double)sum[0] + (double)sum[1];
+}
 
 /* count[0,0] += elements of x that are zero; += those that are NaN or infinite.
  *   Shapes   x (R, C) W, scratch (R, 1) u32, count (1, 1) i64 */

@@ -54,7 +54,7 @@ lop_status lop_sq_error(lop_queue *q, lop_mat a, lop_mat b, lop_mat scratch, lop
         {"a", a, LOP_FREE, LOP_FREE, LOP_WORDS_ANY, LOP_READ},
         {"b", b, a.rows, a.cols, LOP_WORDS_ANY, LOP_READ},
         {"scratch", scratch, a.rows, 1, LOP_BIT(LOP_F32), LOP_WRITTEN},
-        {"out", out, 1, 1, LOP_BIT(LOP_F64), LOP_WRITTEN},
+        {"out", out, 1, 2, LOP_BIT(LOP_F32), LOP_WRITTEN},
     };
     LOP_CHECK(q, "sq_error", operands);
     const lop_launch_shape rows = lop_by_rows(a.rows, a.cols, a.type);

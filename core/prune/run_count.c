@@ -71,14 +71,15 @@ static lop_status wrong_check(int32_t index, const int64_t *count)
 static lop_status losses_take(lop_run *run, int32_t index, double loss[LOP_LOSSES])
 {
     const bool wanted[LOP_LOSSES] = {run->options.loss_before, run->options.loss_after};
+    float sums[LOP_LOSSES][2] = {{0.0f}};
     const double elements =
         (double)run->calibration.windows * run->calibration.seqlen * (double)run->net.config->hidden;
     if (wanted[LOP_LOSS_BEFORE] || wanted[LOP_LOSS_AFTER]) {
         LOP_TRY(lop_comm_all_sum(run->comm, &run->queue, run->mats.loss));
-        LOP_TRY(lop_download(&run->queue, run->mats.loss, loss));
+        LOP_TRY(lop_download(&run->queue, run->mats.loss, sums));
     }
     for (int i = 0; i < LOP_LOSSES; i++) {
-        loss[i] = wanted[i] ? loss[i] / elements : -1.0;
+        loss[i] = wanted[i] ? lop_sum_value(sums[i]) / elements : -1.0;
         if (!isfinite(loss[i]))
             return LOP_FAIL(LOP_E_NUMERIC, "the outputs of block %d hold values that are no numbers", index);
     }

@@ -35,7 +35,7 @@ static lop_status place_passes(lop_run *run, lop_run_mats *m)
 
 static lop_status place_block(lop_run *run, lop_run_mats *m)
 {
-    LOP_TRY(lop_arena_mat(run->arena, 1, LOP_LOSSES, LOP_F64, &m->loss));
+    LOP_TRY(lop_arena_mat(run->arena, 1, 2 * LOP_LOSSES, LOP_F32, &m->loss));
     LOP_TRY(lop_arena_mat(run->arena, LOP_COUNT_ROWS, LOP_LINEAR_COUNT, LOP_I64, &m->count));
     LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->blocks[0]));
     LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->blocks[1]));

@@ -37,7 +37,7 @@ typedef struct lop_run_mats {
     lop_mat x;         /* (F S, C) f32: the residual stream of one forward call */
     lop_mat row_sum;   /* (F S, 1) f32: scratch of sums over rows */
     lop_mat row_count; /* (F S, 1) u32: scratch of counts over rows */
-    lop_mat loss;      /* (1, LOP_LOSSES) f64 */
+    lop_mat loss;      /* (1, 2 LOP_LOSSES) f32: pairs, lop_sum_value */
     lop_mat
         count; /* (LOP_COUNT_ROWS, LOP_LINEAR_COUNT) i64: of each linear the zeros before and after and what
                              leaves the range of its type; activations that are no numbers */

@@ -94,7 +94,7 @@ static lop_status loss_add(lop_run *run, int what, int32_t batch, lop_mat x)
     lop_mat want;
     LOP_TRY(lop_stream_view(&run->queue, &run->dense, batch, &want));
     return lop_sq_error(&run->queue, x, want, lop_mat_rows(run->mats.row_sum, 0, x.rows),
-                        lop_mat_cols(run->mats.loss, what, 1));
+                        lop_mat_cols(run->mats.loss, 2 * what, 2));
 }
 
 lop_status lop_run_pass_loss(lop_run *run)

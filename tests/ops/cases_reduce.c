@@ -32,7 +32,7 @@ static int error_mats(const case_at *at, case_mat *m)
     m[0] = (case_mat){at->d[0], at->d[1], at->word, CASE_IN, FILL_KIND, 0, 0, 0};
     m[1] = (case_mat){at->d[0], at->d[1], case_word(at->variant), CASE_IN, FILL_KIND, 0, 0, 0};
     m[2] = (case_mat){at->d[0], 1, LOP_F32, CASE_SCRATCH, FILL_KIND, 0, 0, 0};
-    m[3] = (case_mat){1, 1, LOP_F64, CASE_INOUT, FILL_PLAIN, 0, 0, 0};
+    m[3] = (case_mat){1, 2, LOP_F32, CASE_INOUT, FILL_PLAIN, 0, 0, 0};
     return 4;
 }
 

@@ -5,6 +5,7 @@
 /* *state is the harness. */
 void product_property(void **state);  /* large products against vectors, as BLIS tests them */
 void products_together(void **state); /* the device's threads do not disturb each other */
+void sums_kept(void **state);         /* a sum of squares has twice a float's digits */
 void refusals(void **state);          /* arguments out of range that the table cannot spoil */
 void kernels_covered(void **state);   /* every kernel of list.h ran; last of all */
 

@@ -75,6 +75,7 @@ int main(int argc, char **argv)
         count = list_add(&h, lists[i], jobs, tests, count);
     tests[count++] = (struct CMUnitTest){"products by property", product_property, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"products together", products_together, NULL, NULL, &h};
+    tests[count++] = (struct CMUnitTest){"sums keep what rounding takes", sums_kept, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"ranges", refusals, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"every kernel has a case", kernels_covered, NULL, NULL, &h};
     if (argc > 2) cmocka_set_test_filter(argv[2]); /* a pattern with * and ? */

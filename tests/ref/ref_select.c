@@ -21,12 +21,19 @@ void ref_colsum_sq(const ref_mat *x, ref_mat *sum)
 void ref_sq_error(const ref_mat *a, const ref_mat *b, ref_mat *out)
 {
     const int64_t n = (int64_t)a->rows * a->cols;
-    out->magnitude[0] = fabs(out->at[0]);
+    out->terms = 0.0;
+    if (n == 0) return; /* nothing is added, nothing is written */
+    out->magnitude[0] = fabs(out->at[0]) + fabs(out->at[1]);
+    out->at[0] += out->at[1];
     for (int64_t i = 0; i < n; i++) {
         const double square = (a->at[i] - b->at[i]) * (a->at[i] - b->at[i]);
         out->at[0] += square;
         out->magnitude[0] += square;
     }
+    /* The second number is what rounding takes from the first: as large as that may be, and nothing where the sum is not
+     * finite. */
+    out->at[1] = 0.0;
+    out->magnitude[1] = isfinite(out->at[0]) ? out->magnitude[0] : 0.0;
     out->terms = (double)n + 1;
 }
 
