@@ -89,6 +89,12 @@ static lop_status run_softmax_back(lop_queue *q, const ops_set *s)
     return lop_softmax_back(q, s->a, 0.125f, s->b);
 }
 
+/* The scale keeps what turn after turn goes through in place from growing or vanishing. */
+static lop_status run_softmax_back(lop_queue *q, const ops_set *s)
+{
+    return lop_softmax_back(q, s->a, 3.0f / (float)s->a.cols, s->b);
+}
+
 static lop_status run_gate(lop_queue *q, const ops_set *s)
 {
     return lop_gate(q, LOP_GATE_SILU, s->a, s->b, s->c);
@@ -179,6 +185,17 @@ static lop_status run_wanda_within(lop_queue *q, const ops_set *s)
     return LOP_LAUNCH(q, LOP_KERNEL_wanda_within_row, &shape, args);
 }
 
+/* Bits into the memory of c; what the ranks left in their scratch are chances as good as others. */
+static lop_status run_bernoulli(lop_queue *q, const ops_set *s)
+{
+    const lop_chance chance = {.seed = 1};
+    lop_mat keep = s->c;
+    keep.at *= (int64_t)lop_type_bytes(keep.type);
+    keep.type = LOP_U8;
+    const lop_mat p = lop_mat_rows(s->rank, 0, 1), step = lop_mat_cols(lop_mat_rows(s->rank, 1, 1), 0, 1);
+    return lop_bernoulli(q, &chance, p, step, keep);
+}
+
 static lop_status run_zero_dropped(lop_queue *q, const ops_set *s)
 {
     return lop_zero_dropped(q, s->keep, s->b);
@@ -200,6 +217,7 @@ const ops_case ops_cases[] = {
     {"rope", run_rope, OPS_EVERY, 2, 0, 3},
     {"softmax_causal", run_softmax, OPS_EVERY, 2, 0, 14},
     {"softmax_back", run_softmax_back, OPS_EVERY, 3, 0, 5},
+    {"softmax_back", run_softmax_back, OPS_EVERY, 3, 0, 5},
     {"gate_silu", run_gate, OPS_EVERY, 3, 0, 13},
     {"cross_entropy", run_cross_entropy, OPS_EVERY, 1, 0, 13},
     {"argmax_rows", run_argmax, OPS_EVERY, 1, 0, 1},
@@ -217,5 +235,6 @@ const ops_case ops_cases[] = {
     {"rank_rows", run_rank_rows, OPS_F32, 1, 2, 0},
     {"wanda_part", run_wanda_part, OPS_F32, 2, 2, 2},
     {"wanda_within", run_wanda_within, OPS_F32, 1, 0, 1},
+    {"bernoulli", run_bernoulli, OPS_F32, 0, 1, 0},
 };
 const int ops_case_count = (int)(sizeof ops_cases / sizeof ops_cases[0]);
