@@ -84,11 +84,6 @@ static lop_status run_softmax(lop_queue *q, const ops_set *s)
     return lop_softmax_causal(q, s->b, &args);
 }
 
-static lop_status run_softmax_back(lop_queue *q, const ops_set *s)
-{
-    return lop_softmax_back(q, s->a, 0.125f, s->b);
-}
-
 /* The scale keeps what turn after turn goes through in place from growing or vanishing. */
 static lop_status run_softmax_back(lop_queue *q, const ops_set *s)
 {
@@ -216,7 +211,6 @@ const ops_case ops_cases[] = {
     {"rmsnorm_f32", run_rmsnorm_f32, OPS_HALVES, 1, 4, 4}, /* from the stream */
     {"rope", run_rope, OPS_EVERY, 2, 0, 3},
     {"softmax_causal", run_softmax, OPS_EVERY, 2, 0, 14},
-    {"softmax_back", run_softmax_back, OPS_EVERY, 3, 0, 5},
     {"softmax_back", run_softmax_back, OPS_EVERY, 3, 0, 5},
     {"gate_silu", run_gate, OPS_EVERY, 3, 0, 13},
     {"cross_entropy", run_cross_entropy, OPS_EVERY, 1, 0, 13},
