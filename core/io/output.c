@@ -78,6 +78,7 @@ static lop_status take_done(lop_output *o)
 {
     LOP_TRY(LOP_NEW(&o->written, o->shards.count));
     LOP_TRY(LOP_NEW(&o->journaled, o->shards.count));
+    LOP_TRY(lop_alloc((size_t)o->shards.count, sizeof *o->digest, &o->digest));
     for (int32_t u = 0; u < o->journal.count; u++) {
         const json_t *tensors = o->journal.unit[u].tensors;
         for (size_t i = 0; i < json_array_size(tensors); i++) {
@@ -185,8 +186,11 @@ lop_status lop_output_open(const lop_output_plan *plan, lop_output **out)
     *out = NULL;
     lop_output *o = NULL;
     LOP_TRY(LOP_NEW(&o, 1));
-    *o = (lop_output){
-        .source = plan->source, .lock = -1, .dtype_given = plan->dtype_given, .dtype = plan->dtype};
+    *o = (lop_output){.source = plan->source,
+                      .lock = -1,
+                      .dtype_given = plan->dtype_given,
+                      .dtype = plan->dtype,
+                      .digests = plan->digests};
     o->made = !lop_path_is_folder(plan->folder);
     (void)pthread_mutex_init(&o->lock_lines, NULL);
     const lop_status status = open_parts(o, plan);
@@ -207,6 +211,7 @@ void lop_output_close(lop_output *o)
     lop_free(o->dirty);
     lop_free(o->written);
     lop_free(o->journaled);
+    lop_free(o->digest);
     lop_names_close(&o->others);
     held_close(o);
     lop_journal_close(&o->journal);

@@ -26,7 +26,8 @@ typedef struct lop_output_plan {
                          without resume: not known yet, lop_output_identify tells it */
     bool force;      /* a folder that is not empty may be overwritten: at publication, file by file */
     bool resume;
-    bool finished;        /* with resume: the folder holds what this run would publish */
+    bool finished; /* with resume: the folder holds what this run would publish */
+    bool digests;  /* lop_output_sha256 will be asked for copied tensors: found while they are copied */
     uint64_t shard_bytes; /* for sources without shards of their own; 0: 5 GB */
 } lop_output_plan;
 
@@ -67,6 +68,8 @@ LOP_CHECKED lop_status lop_output_read(const lop_output *o, const lop_tensor *t,
 
 /* False for a tensor that is left out: the second copy of a tied head, GGUF's rope_freqs.weight. */
 bool lop_output_holds(const lop_output *o, const lop_tensor *t);
+
+#define LOP_OUTPUT_COPY_BYTES ((uint64_t)8 << 20) /* of values held while a tensor is copied */
 
 /* Copies one tensor of the source, if nobody has written it; LOP_E_ARGUMENT for one that is left out. */
 LOP_CHECKED lop_status lop_output_copy(lop_output *o, const lop_tensor *t);

@@ -29,10 +29,12 @@ struct lop_output {
     bool resumed;   /* the journal held a run */
     bool published; /* everything is under its final name */
     lop_shards shards;
-    lop_file *files;            /* shards.files of them */
-    bool *dirty;                /* a file has data that was not synced */
-    bool *written;              /* a tensor has its values; shards.count of them */
-    bool *journaled;            /* and the journal says so */
+    lop_file *files; /* shards.files of them */
+    bool *dirty;     /* a file has data that was not synced */
+    bool *written;   /* a tensor has its values; shards.count of them */
+    bool *journaled; /* and the journal says so */
+    bool digests;
+    char (*digest)[65];         /* of tensors that this process copied with digests; else "" */
     char layout[65];            /* the digest of the planned files */
     pthread_mutex_t lock_lines; /* over the journal and what follows, once the output is open */
     lop_journal journal;

@@ -1,10 +1,11 @@
 /* output_write.c - tensors into a folder in the making: written, read back, copied from the source, committed. */
+#include "core/base/hash.h"
 #include "core/base/memory.h"
 #include "core/io/output_state.h"
 
 #include <string.h>
 
-#define PIECE_BYTES ((uint64_t)8 << 20) /* of values held while a tensor is copied */
+#define PIECE_BYTES LOP_OUTPUT_COPY_BYTES
 
 static lop_status fail_published(const lop_output *o, const char *name)
 {
@@ -22,6 +23,7 @@ lop_status lop_output_write(lop_output *o, const char *name, const void *values,
                         (unsigned long long)w->bytes, lop_dtype_name(w->dtype), (unsigned long long)bytes);
     o->dirty[w->file] = true;
     o->journaled[index] = false;
+    o->digest[index][0] = '\0';
     LOP_TRY(lop_file_write_at(&o->files[w->file], w->at, values, (size_t)bytes));
     lop_file_push(&o->files[w->file], w->at, bytes);
     o->written[index] = true;
@@ -114,52 +116,70 @@ static lop_status check_values(const lop_tensor *t, const void *values, lop_dtyp
                     dtype == t->dtype ? "; the model is damaged" : "; write another type (--dtype)");
 }
 
-static lop_status copy_stored(lop_output *o, const lop_tensor *t, const lop_shard_tensor *w, void *piece)
+/* A tensor on its way: a piece of its values, and its digest so far (impl NULL: nobody wants one). */
+typedef struct passage {
+    const lop_tensor *tensor;
+    const lop_shard_tensor *to;
+    void *piece;
+    lop_sha256 digest;
+} passage;
+
+/* The piece, checked, to its place at byte `at` of the written tensor. */
+static lop_status put_piece(const lop_output *o, passage *p, uint64_t at, uint64_t bytes)
 {
+    LOP_TRY(check_values(p->tensor, p->piece, p->to->dtype, bytes, at / lop_dtype_group_bytes(p->to->dtype)));
+    LOP_TRY(lop_file_write_at(&o->files[p->to->file], p->to->at + at, p->piece, (size_t)bytes));
+    return p->digest.impl == NULL ? LOP_OK : lop_sha256_add(&p->digest, p->piece, (size_t)bytes);
+}
+
+static lop_status copy_stored(const lop_output *o, passage *p)
+{
+    const lop_tensor *t = p->tensor;
     for (uint64_t at = 0; at < t->bytes; at += PIECE_BYTES) {
         const uint64_t n = t->bytes - at < PIECE_BYTES ? t->bytes - at : PIECE_BYTES;
-        LOP_TRY(lop_checkpoint_read_stored(o->source, t, at, (size_t)n, piece));
-        LOP_TRY(check_values(t, piece, w->dtype, n, at / lop_dtype_group_bytes(w->dtype)));
-        LOP_TRY(lop_file_write_at(&o->files[w->file], w->at + at, piece, (size_t)n));
+        LOP_TRY(lop_checkpoint_read_stored(o->source, t, at, (size_t)n, p->piece));
+        LOP_TRY(put_piece(o, p, at, n));
     }
     return LOP_OK;
 }
 
 /* As many rows at a time as fit into the piece; a vector's elements are its rows. */
-static lop_status copy_converted(lop_output *o, const lop_tensor *t, const lop_shard_tensor *w, void *piece)
+static lop_status copy_converted(const lop_output *o, passage *p)
 {
+    const lop_tensor *t = p->tensor;
+    const lop_shard_tensor *w = p->to;
     const int64_t rows = t->rank > 0 ? t->shape[0] : 1;
     if (rows == 0 || w->bytes == 0) return LOP_OK;
-    const uint64_t row = w->bytes / (uint64_t)rows, word = lop_dtype_group_bytes(w->dtype);
+    const uint64_t row = w->bytes / (uint64_t)rows;
     uint64_t fit = PIECE_BYTES / row;
     if (fit >= 256) fit -= fit % 256; /* whole groups of every quantised type, in a vector too */
     const int64_t step = fit > 0 ? (int64_t)fit : 1;
     for (int64_t first = 0; first < rows; first += step) {
         const int64_t n = rows - first < step ? rows - first : step;
-        const uint64_t bytes = (uint64_t)n * row;
-        LOP_TRY(lop_checkpoint_read(o->source, t, first, n, w->dtype, piece));
-        LOP_TRY(check_values(t, piece, w->dtype, bytes, (uint64_t)first * row / word));
-        LOP_TRY(lop_file_write_at(&o->files[w->file], w->at + (uint64_t)first * row, piece, (size_t)bytes));
+        LOP_TRY(lop_checkpoint_read(o->source, t, first, n, w->dtype, p->piece));
+        LOP_TRY(put_piece(o, p, (uint64_t)first * row, (uint64_t)n * row));
     }
     return LOP_OK;
 }
 
 static lop_status copy_tensor(lop_output *o, int32_t index)
 {
-    const lop_tensor *t = lop_checkpoint_at(o->source, index);
-    const lop_shard_tensor *w = &o->shards.tensor[index];
+    passage p = {.tensor = lop_checkpoint_at(o->source, index), .to = &o->shards.tensor[index]};
+    const lop_tensor *t = p.tensor;
     const uint64_t rows = t->rank > 0 && t->shape[0] > 0 ? (uint64_t)t->shape[0] : 1;
-    const uint64_t row = w->bytes / rows;
-    void *piece = NULL;
-    o->dirty[w->file] = true;
-    LOP_TRY(lop_alloc_aligned((size_t)(row > PIECE_BYTES ? row : PIECE_BYTES), 64, &piece));
-    const bool as_stored = w->dtype == t->dtype && t->rope_heads == 0;
-    const lop_status status = as_stored ? copy_stored(o, t, w, piece) : copy_converted(o, t, w, piece);
-    lop_free(piece);
-    if (status == LOP_OK) {
-        o->written[index] = true;
-        lop_file_push(&o->files[w->file], w->at, w->bytes);
-    }
+    const uint64_t row = p.to->bytes / rows;
+    lop_status status = LOP_OK;
+    o->dirty[p.to->file] = true;
+    if (o->digests) LOP_TRY_DONE(lop_sha256_open(&p.digest));
+    LOP_TRY_DONE(lop_alloc_aligned((size_t)(row > PIECE_BYTES ? row : PIECE_BYTES), 64, &p.piece));
+    const bool as_stored = p.to->dtype == t->dtype && t->rope_heads == 0;
+    LOP_TRY_DONE(as_stored ? copy_stored(o, &p) : copy_converted(o, &p));
+    if (o->digests) LOP_TRY_DONE(lop_sha256_text(&p.digest, o->digest[index]));
+    lop_file_push(&o->files[p.to->file], p.to->at, p.to->bytes);
+    o->written[index] = true;
+done:
+    lop_free(p.piece);
+    lop_sha256_close(&p.digest);
     if (status != LOP_OK) lop_note("while copying %s", t->name);
     return status;
 }

@@ -20,7 +20,8 @@ static lop_status output_open(lop_run *run)
                                   .fingerprint = fingerprint,
                                   .force = run->options.force,
                                   .resume = run->options.resume,
-                                  .finished = finished};
+                                  .finished = finished,
+                                  .digests = true};
     LOP_TRY_DONE(lop_output_open(&plan, &run->output));
     if (fingerprint == NULL) status = lop_run_identity_start(run);
 done:
@@ -82,9 +83,8 @@ static lop_status blocks_walk(lop_run *run)
 {
     const int32_t blocks = run->net.config->blocks, done = run->done;
     const bool replays = lop_run_forwards(run);
-    if (done < blocks) LOP_TRY(machine_open(run, replays ? 0 : done));
-    LOP_TRY(lop_run_copy_untouched(run)); /* while the first blocks are read */
     if (done == blocks) return LOP_OK;
+    LOP_TRY(machine_open(run, replays ? 0 : done));
     const double from = lop_clock_seconds();
     if (replays) LOP_TRY(lop_run_embed(run));
     run->seconds.calibrate += lop_clock_seconds() - from;
@@ -118,7 +118,9 @@ static lop_status run_open(lop_run *run, const lop_prune_call *call)
     const lop_writer_plan writer = {.output = run->output,
                                     .masks = run->options.save_masks ? &run->masks : NULL,
                                     .device = call->device,
-                                    .room = lop_run_job_bytes(run)};
+                                    .room = lop_run_job_bytes(run),
+                                    .first = lop_run_copy_untouched,
+                                    .user = run};
     return lop_writer_open(&writer, &run->writer);
 }
 

@@ -87,8 +87,9 @@ static bool is_pruned(const lop_run *run, const lop_tensor *t)
     return false;
 }
 
-lop_status lop_run_copy_untouched(lop_run *run)
+lop_status lop_run_copy_untouched(void *user)
 {
+    const lop_run *run = user;
     for (int32_t i = 0; i < lop_checkpoint_count(run->net.file); i++) {
         const lop_tensor *t = lop_checkpoint_at(run->net.file, i);
         if (!lop_output_has(run->output, t) || is_pruned(run, t)) continue;

@@ -104,7 +104,7 @@ lop_status lop_run_measure(const lop_run *run, lop_place place, lop_run_bytes *o
         out->device = out->weights + out->activations;
         out->host = forwards ? lop_embedder_bytes(&run->net, run->call->device, LOP_ON_HOST) : 0;
         out->host +=
-            lop_reader_bytes(&run->net, run->call->device, LOP_ON_HOST) +
+            LOP_OUTPUT_COPY_BYTES + lop_reader_bytes(&run->net, run->call->device, LOP_ON_HOST) +
             2 * (uint64_t)lop_run_job_bytes(run) +
             (uint64_t)run->calibration.windows * (uint64_t)run->calibration.seqlen * sizeof(int32_t) +
             lop_stream_bytes(&copy.input, LOP_ON_HOST) + lop_stream_bytes(&copy.dense, LOP_ON_HOST);

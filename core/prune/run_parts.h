@@ -174,9 +174,9 @@ LOP_CHECKED lop_status lop_run_tell_written(lop_run *run); /* of those that are 
 LOP_CHECKED lop_status lop_run_compute(lop_run *run, int32_t index);
 LOP_CHECKED lop_status lop_run_replay(lop_run *run, int32_t index);
 
-/* What no method touches is copied before anything is computed: a weight that is no number is found now, not hours
- * later (run_finish.c). */
-LOP_CHECKED lop_status lop_run_copy_untouched(lop_run *run);
+/* What no method touches is copied before the first block is written, by the writer: a weight that is no number is found
+ * then, not hours later (run_finish.c). */
+lop_status lop_run_copy_untouched(void *run);
 
 /* The report of a finished run, and the folder published (run_finish.c). */
 LOP_CHECKED lop_status lop_run_finish(lop_run *run, char **report);

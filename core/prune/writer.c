@@ -13,15 +13,14 @@
 enum { PLACE_ALIGN = 64, JOBS = 2 };
 
 struct lop_writer {
-    lop_output *output;
-    const lop_masks *masks;
+    lop_writer_plan plan;
     lop_job jobs[JOBS];
     pthread_t thread;
     bool started;
     pthread_mutex_t mutex; /* over what follows */
     pthread_cond_t changed;
-    int64_t submitted,
-        through; /* jobs handed over, and of them those written or given up; job n is jobs[n % JOBS] */
+    int64_t submitted; /* jobs handed over, of which plan.first is number 0; job n is jobs[n % JOBS] */
+    int64_t through;   /* of them those done or given up */
     bool quit;
     lop_error_record failed; /* code LOP_OK: nothing has */
 };
@@ -31,23 +30,28 @@ static lop_status write_linear(const lop_writer *w, const lop_job *job, const lo
 {
     char digest[LOP_SHA256_TEXT];
     const unsigned char *memory = job->bytes.host, *bits = memory + linear->bits;
-    LOP_TRY(lop_output_write(w->output, linear->name, memory + linear->values, linear->bytes));
+    LOP_TRY(lop_output_write(w->plan.output, linear->name, memory + linear->values, linear->bytes));
     LOP_TRY(lop_sha256_memory(memory + linear->values, linear->bytes, digest));
     LOP_TRY(lop_json_put(linear->json, "dropped",
                          json_integer(lop_keep_count_dropped(bits, linear->rows, linear->cols))));
     LOP_TRY(lop_json_put(linear->json, "sha256", json_string(digest)));
-    return linear->mask == NULL ? LOP_OK : lop_masks_write(w->masks, linear->mask, bits);
+    return linear->mask == NULL ? LOP_OK : lop_masks_write(w->plan.masks, linear->mask, bits);
 }
 
 static lop_status write_job(const lop_writer *w, const lop_job *job)
 {
     for (int i = 0; i < job->count; i++) LOP_TRY(write_linear(w, job, &job->linears[i]));
-    if (w->masks != NULL) LOP_TRY(lop_file_sync(&w->masks->file));
+    if (w->plan.masks != NULL) LOP_TRY(lop_file_sync(&w->plan.masks->file));
     char *line = json_dumps(job->line, JSON_COMPACT | JSON_ENSURE_ASCII);
     if (line == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the journal's line");
-    const lop_status status = lop_output_commit(w->output, line);
+    const lop_status status = lop_output_commit(w->plan.output, line);
     free(line);
     return status;
+}
+
+static lop_status do_job(const lop_writer *w, int64_t number)
+{
+    return number == 0 ? w->plan.first(w->plan.user) : write_job(w, &w->jobs[number % JOBS]);
 }
 
 /* Behind a job that failed none is written. */
@@ -58,10 +62,10 @@ static void *work(void *user)
     for (;;) {
         while (w->through == w->submitted && !w->quit) (void)pthread_cond_wait(&w->changed, &w->mutex);
         if (w->through == w->submitted) break;
-        const lop_job *job = &w->jobs[w->through % JOBS];
+        const int64_t number = w->through;
         const bool goes_on = w->failed.code == LOP_OK;
         (void)pthread_mutex_unlock(&w->mutex);
-        lop_error_record record = {.code = goes_on ? write_job(w, job) : LOP_OK};
+        lop_error_record record = {.code = goes_on ? do_job(w, number) : LOP_OK};
         if (record.code != LOP_OK) lop_error_save(&record);
         (void)pthread_mutex_lock(&w->mutex);
         if (record.code != LOP_OK) w->failed = record;
@@ -78,8 +82,8 @@ lop_status lop_writer_open(const lop_writer_plan *plan, lop_writer **out)
     lop_writer *w = NULL;
     *out = NULL;
     LOP_TRY(LOP_NEW(&w, 1));
-    w->output = plan->output;
-    w->masks = plan->masks;
+    w->plan = *plan;
+    w->submitted = 1;
     (void)pthread_mutex_init(&w->mutex, NULL);
     (void)pthread_cond_init(&w->changed, NULL);
     for (int i = 0; i < JOBS; i++)

@@ -34,9 +34,11 @@ typedef struct lop_writer lop_writer;
 
 typedef struct lop_writer_plan {
     lop_output *output;
-    const lop_masks *masks; /* NULL: masks are not saved */
-    lop_device *device;     /* that fills the jobs */
-    size_t room;            /* the most bytes that the values and bits of a block take */
+    const lop_masks *masks;          /* NULL: masks are not saved */
+    lop_device *device;              /* that fills the jobs */
+    size_t room;                     /* the most bytes that the values and bits of a block take */
+    lop_status (*first)(void *user); /* what the thread does before the first job */
+    void *user;
 } lop_writer_plan;
 
 /* Output, masks and device must outlive the writer. */
