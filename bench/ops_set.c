@@ -23,7 +23,7 @@ static lop_status place_large(lop_arena *a, int32_t R, int32_t C, lop_type word,
     LOP_TRY(lop_arena_mat(a, R, C, LOP_F32, &s->part));
     LOP_TRY(lop_arena_mat(a, R, (C + 7) / 8, LOP_U8, &s->keep));
     LOP_TRY(lop_arena_mat(a, OPS_TOKENS, OPS_TOKENS, word, &s->square));
-    return lop_arena_mat(a, lop_colsum_parts(R), C, LOP_F32, &s->col_scratch);
+    return lop_arena_mat(a, lop_colsum_parts(R, C), C, LOP_F32, &s->col_scratch);
 }
 
 static lop_status place_small(lop_arena *a, int32_t R, int32_t C, ops_set *s)

@@ -29,7 +29,7 @@ typedef struct ops_set {
     lop_mat count;       /* (R, 1) u32: C / 2 */
     lop_mat dropped;     /* (R, 1) u32: of wanda_within_row */
     lop_mat row_scratch; /* (R, 1) u32 */
-    lop_mat col_scratch; /* (lop_colsum_parts(R), C) f32 */
+    lop_mat col_scratch; /* (lop_colsum_parts(R, C), C) f32 */
     lop_mat all_scratch; /* (1, lop_keep_all_scratch(R)) u32 */
     lop_mat best;        /* (1, R) i32 */
     lop_mat square;      /* (OPS_TOKENS, OPS_TOKENS) W: of products */

@@ -57,6 +57,9 @@
 
 /* The elements of a pack at column i that lie in [from, to), and `other` for the rest. */
 #define PACK_WHERE(v, i, from, to, other) LOP_CAT(lop_where_, PACKS)((v), (i), (from), (to), (other))
+/* Which element of a pack is x, the first if several are; PACKS if none is. */
+#define PACK_FIND(v, x) LOP_CAT(lop_find_, PACKS)((v), (x))
+
 /* The bits of eight neighbouring floats, read at once: keys(p, key) fills u32 key[8]. Only where PACKS is 8. */
 
 /* The elements of a pack whose keep bits are 1, the first the bit of value 128, and +0 for the rest. */
@@ -65,17 +68,17 @@
 #define PACK_UP(i)         (((i) + PACKS - 1) / PACKS * PACKS)
 
 /* Loops of lanes over columns [0, n): EACH where the turns are independent, EACH_TURN where they are not (a count in
- * local memory), EACH_MIN where they meet in one least value. */
-#define LOP_EACH(i, n)    for (int i = LANE; i < (n); i += LANES)
-#define EACH_TURN(i, n)   LOP_EACH(i, n)
-#define EACH(i, n)        LOP_SIMD() LOP_EACH(i, n)
-#define EACH_MIN(i, n, m) LOP_SIMD_MIN(m) LOP_EACH(i, n)
+ * local memory). */
+#define LOP_EACH(i, n)  for (int i = LANE; i < (n); i += LANES)
+#define EACH_TURN(i, n) LOP_EACH(i, n)
+#define EACH(i, n)      LOP_SIMD() LOP_EACH(i, n)
 
 /* Loops of lanes over the packs of columns [from, to); `from` is rounded down to a whole pack, the last pack may reach
- * past `to`. _SUM and _MAX: the turns meet in one accumulator, in any order. */
+ * past `to`. _SUM, _MAX and _MIN: the turns meet in one accumulator, in any order. */
 #define LOP_EACH_PACK(i, from, to)      for (int i = PACK_DOWN(from) + PACKS * LANE; i < (to); i += PACKS * LANES)
 #define EACH_PACK(i, from, to)          LOP_SIMD() LOP_EACH_PACK(i, from, to)
 #define EACH_PACK_MAX(i, from, to, top) LOP_SIMD_MAX(top) LOP_EACH_PACK(i, from, to)
+#define EACH_PACK_MIN(i, from, to, low) LOP_SIMD_MIN(low) LOP_EACH_PACK(i, from, to)
 
 /* Rows met one after the other, each lane keeping what is its own of them: EACH_SPAN goes over the columns [0, n), a pack
  * a lane at a time, EACH_OWN over what of a span is this lane's, and OWN is its place among the OWN_PACKS. A lane's own is

@@ -92,6 +92,10 @@ FN float lop_kept_1(float x, u32 bits)
 {
     return (bits & 0x80u) != 0u ? x : 0.0f;
 }
+FN int lop_find_1(float v, float x)
+{
+    return v == x ? 0 : 1;
+}
 FN void keys(const f32 *p, u32 *key)
 {
     memcpy(key, p, 8 * sizeof *key);

@@ -129,6 +129,7 @@ FN pack8 lop_kept_8(pack8 v, u32 bits)
 }
 FN pack8 lop_where_8(pack8 v, int i, int from, int to, float other)
 {
+    if (i >= from && i + 8 <= to) return v; /* most packs: two comparisons instead of sixteen */
     LOP_EACH_OF_8(k) v.v[k] = i + k >= from && i + k < to ? v.v[k] : other;
     return v;
 }
@@ -149,10 +150,23 @@ FN u32 lop_bits(float x, f16)
     asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y) : "f"(x));
     return y;
 }
-FN u32 lop_bits(float x, bf16) /* to nearest even; NaN stays NaN */
+FN u32 lop_bits(float x, bf16)
 {
-    const u32 u = f_bits(x);
-    return (isnan(x) ? u | 0x400000u : u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+    u16 y;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y) : "f"(x));
+    return y;
+}
+FN u32 lop_pair(float low, float high, f16) /* two neighbours rounded in one instruction */
+{
+    u32 y;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
+    return y;
+}
+FN u32 lop_pair(float low, float high, bf16)
+{
+    u32 y;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
+    return y;
 }
 template <typename T> FN pack8 lop_load8(const T *p)
 {
@@ -164,9 +178,8 @@ template <typename T> FN pack8 lop_load8(const T *p)
 }
 template <typename T> FN void lop_store8(T *p, pack8 x)
 {
-    u32 w[4] = {0, 0, 0, 0};
-    LOP_EACH_OF_8(k) w[k / 2] |= lop_bits(x.v[k], T()) << (16 * (k % 2));
-    *(uint4 *)p = make_uint4(w[0], w[1], w[2], w[3]);
+    *(uint4 *)p = make_uint4(lop_pair(x.v[0], x.v[1], T()), lop_pair(x.v[2], x.v[3], T()),
+                             lop_pair(x.v[4], x.v[5], T()), lop_pair(x.v[6], x.v[7], T()));
 }
 #define load_f32_1(p)      (*(p))
 #define load_f16_1(p)      lop_float(*(p))
@@ -192,6 +205,16 @@ FN void store_f32_8(f32 *p, pack8 x)
     ((float4 *)p)[1] = make_float4(x.v[4], x.v[5], x.v[6], x.v[7]);
 }
 
+FN int lop_find_1(float v, float x)
+{
+    return v == x ? 0 : 1;
+}
+FN int lop_find_8(pack8 v, float x)
+{
+    int at = 8;
+    _Pragma("unroll") for (int k = 7; k >= 0; k--) at = v.v[k] == x ? k : at;
+    return at;
+}
 FN void keys(const f32 *p, u32 *key)
 {
     const uint4 a = ((const uint4 *)p)[0], b = ((const uint4 *)p)[1];

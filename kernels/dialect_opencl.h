@@ -117,6 +117,16 @@ FN void store_bf16_8(GLOBAL bf16 *p, float8 v)
     *(GLOBAL ushort8 *)p = convert_ushort8(select(rounded, u | 0x400000u, isnan(v)) >> 16);
 }
 
+FN int lop_find_1(float v, float x)
+{
+    return v == x ? 0 : 1;
+}
+FN int lop_find_8(float8 v, float x)
+{
+    const int8 at = select((int8)(8), (int8)(0, 1, 2, 3, 4, 5, 6, 7), v == x);
+    const int4 h = min(at.lo, at.hi);
+    return min(min(h.x, h.y), min(h.z, h.w));
+}
 FN void keys(GLOBAL const f32 *p, u32 *key)
 {
     vstore8(as_uint8(load_f32_8(p)), 0, key);

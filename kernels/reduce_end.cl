@@ -1,14 +1,25 @@
 /* reduce_end.cl - adds up what the groups of reduce.cl and of other kernels left, in a fixed order. */
 
-/* sum[0,c] += sum_p part[p,c].  Group: a tile of columns.  Shapes: part (parts, cols) f32, sum (1, cols) f32. */
+/* sum[0,c] += sum_p part[p,c].  Group: a tile of columns, whose parts teams of lanes share; then the teams' sums in order.
+ * Shapes: part (parts, cols) f32, sum (1, cols) f32; tile / PACKS a power of two.  Local: LANES *
+ * PACKS floats, or `tile` floats for one lane. */
 KERNEL(colsum_add)(HERE IN(f32, part), OUT(f32, sum), const int parts, const int cols, const int tile)
 {
-    const int first = GROUP * tile, n = i_min(tile, cols - first);
+    LOCAL_ROW(PACK, sums);
+    const int first = GROUP * tile, n = i_min(tile, cols - first), packs = tile / PACKS;
+    const int teams = LANES / LOP_TEAM(tile), team = LANE / LOP_TEAM(tile);
     GLOBAL f32 *out = ROW(sum, 0) + first;
+    EACH_TEAM_PACK(c, tile) sums[team * packs + c / PACKS] = (PACK)(0.0f);
+    EACH_TEAM(p, parts, tile) {
+        EACH_TEAM_PACK(c, tile) {
+            if (c < n) sums[team * packs + c / PACKS] += LOAD_OF(f32, ROW(part, p) + first, c);
+        }
+    }
+    BARRIER;
     EACH_PACK(c, 0, n) {
-        PACK total = (PACK)(0.0f);
-        UNROLLED(8) for (int p = 0; p < parts; p++) total += LOAD_OF(f32, ROW(part, p) + first, c);
-        STORE_OF(f32, out, c, LOAD_OF(f32, out, c) + total);
+        PACK total = LOAD_OF(f32, out, c);
+        for (int t = 0; t < teams; t++) total += sums[t * packs + c / PACKS];
+        STORE_OF(f32, out, c, total);
     }
 }
 

@@ -45,7 +45,11 @@ KERNEL(argmax_row)(HERE IN(WORD, x), OUT(i32, best), const int cols)
     EACH_PACK_MAX(c, 0, cols, top) top = f_max(top, LOAD(row, c));
     const float most = GROUP_MAX(top);
     int first = cols;
-    EACH_MIN(c, cols, first) first = LOAD1(row, c) == most && c < first ? c : first;
+    EACH_PACK_MIN(c, 0, cols, first)
+    {
+        const int at = PACK_FIND(LOAD(row, c), most);
+        first = at < PACKS && c + at < first ? c + at : first;
+    }
     first = GROUP_MIN_INT(first);
     if (LANE == 0) ROW(best, 0)[GROUP] = first < cols ? first : 0;
 }

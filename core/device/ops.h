@@ -77,10 +77,10 @@ LOP_CHECKED lop_status lop_argmax_rows(lop_queue *q, lop_mat x, lop_mat best);
 
 /* ------------------------------------------------------------------------------------------------ reductions */
 
-/* sum[0,c] += sum_r x[r,c]^2.  Shapes: x (T, C) W, sum (1, C) f32, scratch (lop_colsum_parts(T), C) f32.
+/* sum[0,c] += sum_r x[r,c]^2.  Shapes: x (T, C) W, sum (1, C) f32, scratch (lop_colsum_parts(T, C), C) f32.
  * Partials over slabs of rows, then one sum in fixed order. */
 LOP_CHECKED lop_status lop_colsum_sq(lop_queue *q, lop_mat x, lop_mat scratch, lop_mat sum);
-int32_t lop_colsum_parts(int32_t rows);
+int32_t lop_colsum_parts(int32_t rows, int32_t cols); /* grows with rows */
 
 /* out[0,0] + out[0,1] += sum (a - b)^2, the second what rounding takes from the first; lop_sum_value is the whole.
  *   Shapes   a, b (T, C) each W, scratch (T, 1) f32, out (1, 2) f32 */

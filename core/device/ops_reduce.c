@@ -2,9 +2,21 @@
 #include "core/device/check.h"
 #include "core/device/launch.h"
 
-/* Rows of a partial sum at least, partial sums at most, columns of a group that makes them and of one that adds them. The
- * shape alone decides, so that the bits do not depend on the device's size. */
-enum { SLAB_LEAST = 32, SLABS_MOST = 64, TILE = 1024, TILE_ADD = 256, COUNT_MOST = 1 << 24 };
+/* Rows of a partial sum at least; groups that make partial sums, wanted; partial sums, at least where there are so many
+ * rows and at most; columns of a group that makes them. The shape alone decides, so that the bits do not depend on how
+ * large a device is. */
+enum {
+    SLAB_LEAST = 16,
+    GROUPS_WANTED = 512,
+    SLABS_FEW = 64,
+    SLABS_MOST = 256,
+    TILE = 1024,
+    COUNT_MOST = 1 << 24
+};
+
+/* Columns of a group that adds up partial sums: few where lanes share the parts, many where one lane takes them all. And
+ * its local memory: a pack of floats for each of its lanes, or the columns of one. */
+enum { TILE_OF_LANES = 32, TILE_OF_ONE = 1024, LANES_OF_TILE = 128, PACK = 8 };
 
 static int32_t pieces(int32_t whole, int32_t piece)
 {
@@ -14,18 +26,33 @@ static int32_t pieces(int32_t whole, int32_t piece)
 /* The columns that lanes are counted for: those of a tile, where all of the matrix lets packs be read. */
 static int32_t by_tile(int32_t cols, int32_t tile)
 {
-    return cols % 8 == 0 && cols > tile ? tile : cols;
+    return cols % PACK == 0 && cols > tile ? tile : cols;
 }
 
-int32_t lop_colsum_parts(int32_t rows)
+int32_t lop_colsum_parts(int32_t rows, int32_t cols)
 {
-    const int32_t slabs = pieces(rows, SLAB_LEAST);
-    return slabs < SLABS_MOST ? slabs : SLABS_MOST;
+    const int32_t tiles = pieces(cols, TILE), slabs = pieces(rows, SLAB_LEAST);
+    int32_t most = tiles > 0 ? GROUPS_WANTED / tiles : SLABS_MOST;
+    most = most < SLABS_FEW ? SLABS_FEW : most > SLABS_MOST ? SLABS_MOST : most;
+    return slabs < most ? slabs : most;
+}
+
+static lop_status colsum_add(lop_queue *q, lop_mat part, lop_mat sum)
+{
+    const bool alone = q->device->lanes_max == 1;
+    const int32_t tile = alone ? TILE_OF_ONE : TILE_OF_LANES;
+    const lop_launch_shape shape = {.groups = part.rows > 0 ? pieces(part.cols, tile) : 0,
+                                    .cols = by_tile(part.cols, tile),
+                                    .word = LOP_F32,
+                                    .local_bytes =
+                                        sizeof(float) * (alone ? TILE_OF_ONE : LANES_OF_TILE * PACK)};
+    const lop_arg args[] = {LOP_M(part), LOP_M(sum), LOP_I(part.rows), LOP_I(part.cols), LOP_I(tile)};
+    return LOP_LAUNCH(q, LOP_KERNEL_colsum_add, &shape, args);
 }
 
 lop_status lop_colsum_sq(lop_queue *q, lop_mat x, lop_mat scratch, lop_mat sum)
 {
-    const int32_t slabs = lop_colsum_parts(x.rows), tiles = pieces(x.cols, TILE);
+    const int32_t slabs = lop_colsum_parts(x.rows, x.cols), tiles = pieces(x.cols, TILE);
     const lop_operand operands[] = {
         {"x", x, LOP_FREE, LOP_FREE, LOP_WORDS_ANY, LOP_READ},
         {"scratch", scratch, slabs, x.cols, LOP_BIT(LOP_F32), LOP_WRITTEN},
@@ -34,18 +61,12 @@ lop_status lop_colsum_sq(lop_queue *q, lop_mat x, lop_mat scratch, lop_mat sum)
     LOP_CHECK(q, "colsum_sq", operands);
     if ((int64_t)slabs * tiles > INT32_MAX)
         return LOP_FAIL(LOP_E_UNSUPPORTED, "colsum_sq: x (%d, %d) has too many tiles", x.rows, x.cols);
+    const int32_t slab = slabs > 0 ? pieces(x.rows, slabs) : 1;
     const lop_launch_shape many = {slabs * tiles, by_tile(x.cols, TILE), x.type, TILE * sizeof(float)};
-    const lop_arg parts[] = {LOP_M(x),
-                             LOP_M(scratch),
-                             LOP_I(x.rows),
-                             LOP_I(x.cols),
-                             LOP_I(slabs > 0 ? pieces(x.rows, slabs) : 1),
-                             LOP_I(TILE)};
+    const lop_arg parts[] = {LOP_M(x),      LOP_M(scratch), LOP_I(x.rows),
+                             LOP_I(x.cols), LOP_I(slab),    LOP_I(TILE)};
     LOP_TRY(LOP_LAUNCH(q, LOP_KERNEL_colsum_sq_part, &many, parts));
-    const lop_launch_shape few = {slabs > 0 ? pieces(x.cols, TILE_ADD) : 0, by_tile(x.cols, TILE_ADD),
-                                  LOP_F32, 0};
-    const lop_arg total[] = {LOP_M(scratch), LOP_M(sum), LOP_I(slabs), LOP_I(x.cols), LOP_I(TILE_ADD)};
-    return LOP_LAUNCH(q, LOP_KERNEL_colsum_add, &few, total);
+    return colsum_add(q, scratch, sum);
 }
 
 lop_status lop_sq_error(lop_queue *q, lop_mat a, lop_mat b, lop_mat scratch, lop_mat out)

@@ -25,7 +25,7 @@ void lop_calibration_close(lop_calibration *c);
 /* Sums over tokens of the squares of each distinct input of a block's linears. */
 typedef struct lop_statistics {
     lop_mat colsum_sq[LOP_INPUT_COUNT]; /* (1, in) f32 */
-    lop_mat scratch;                    /* (ceil(T/128), the widest input) f32 */
+    lop_mat scratch;                    /* (1, the most that the partial sums of an input take) f32 */
 } lop_statistics;
 
 /* Places them for forward calls of at most `rows` tokens. */

@@ -5,15 +5,16 @@
 
 lop_status lop_statistics_place(lop_arena *arena, const lop_net *net, int32_t rows, lop_statistics *out)
 {
-    int32_t widest = 1;
+    int32_t most = 1;
     *out = (lop_statistics){0};
     for (int i = 0; i < LOP_LINEAR_COUNT; i++) {
         const lop_linear_file *linear = &net->blocks[0].linear[i];
         if (linear->weight == NULL || lop_mat_present(out->colsum_sq[linear->input])) continue;
         LOP_TRY(lop_arena_mat(arena, 1, linear->in, LOP_F32, &out->colsum_sq[linear->input]));
-        widest = linear->in > widest ? linear->in : widest;
+        const int32_t elements = lop_colsum_parts(rows, linear->in) * linear->in;
+        most = elements > most ? elements : most;
     }
-    return lop_arena_mat(arena, lop_colsum_parts(rows), widest, LOP_F32, &out->scratch);
+    return lop_arena_mat(arena, 1, most, LOP_F32, &out->scratch);
 }
 
 lop_status lop_statistics_reset(lop_queue *q, const lop_statistics *s)
@@ -27,10 +28,9 @@ lop_status lop_statistics_watch(void *statistics, lop_queue *q, lop_input_id inp
 {
     const lop_statistics *s = statistics;
     if (!lop_mat_present(s->colsum_sq[input])) return LOP_OK;
-    const lop_mat scratch = lop_mat_reshape(s->scratch, 1, s->scratch.rows * s->scratch.cols);
-    const int32_t rows = lop_colsum_parts(x.rows);
-    return lop_colsum_sq(q, x, lop_mat_reshape(lop_mat_cols(scratch, 0, rows * x.cols), rows, x.cols),
-                         s->colsum_sq[input]);
+    const int32_t parts = lop_colsum_parts(x.rows, x.cols);
+    const lop_mat scratch = lop_mat_reshape(lop_mat_cols(s->scratch, 0, parts * x.cols), parts, x.cols);
+    return lop_colsum_sq(q, x, scratch, s->colsum_sq[input]);
 }
 
 lop_status lop_statistics_sum(lop_comm *c, lop_queue *q, const lop_statistics *s)

@@ -9,7 +9,7 @@ static double flops(const case_at *at)
 static int colsum_mats(const case_at *at, case_mat *m)
 {
     m[0] = (case_mat){at->d[0], at->d[1], at->word, CASE_IN, FILL_KIND, 0, 0, LOOSE_ROWS};
-    m[1] = (case_mat){lop_colsum_parts(at->d[0]), at->d[1], LOP_F32, CASE_SCRATCH, FILL_KIND, 0, 0, 0};
+    m[1] = (case_mat){lop_colsum_parts(at->d[0], at->d[1]), at->d[1], LOP_F32, CASE_SCRATCH, FILL_KIND, 0, 0, 0};
     m[2] = (case_mat){1, at->d[1], LOP_F32, CASE_INOUT, FILL_NONNEG, 0, 0, 0};
     return 3;
 }
