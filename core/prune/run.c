@@ -60,11 +60,8 @@ static lop_status masks_open(lop_run *run)
 static lop_status machine_open(lop_run *run, int32_t first)
 {
     lop_device *device = run->call->device;
-    lop_place place;
-    lop_run_bytes bytes;
-    LOP_TRY(lop_run_fit(run, &place, &bytes));
     LOP_TRY(lop_queue_open(device, &run->queue));
-    LOP_TRY(lop_run_place(run, device, place, (size_t)bytes.arena));
+    LOP_TRY(lop_run_place(run, device, run->place, (size_t)run->bytes.arena));
     if (lop_run_forwards(run))
         LOP_TRY(lop_forward_open(&run->net, device, run->word, run->options.forward_batch,
                                  run->calibration.seqlen, &run->forward));
@@ -107,10 +104,9 @@ static lop_status report_read(const lop_run *run, char **report)
 
 static lop_status run_open(lop_run *run, const lop_prune_call *call)
 {
-    lop_place place;
-    lop_run_bytes bytes;
     LOP_TRY(lop_run_prepare(run, call));
-    LOP_TRY(lop_run_fit(run, &place, &bytes)); /* before anything is written */
+    LOP_TRY(lop_run_fit(run, &run->place,
+                        &run->bytes)); /* before anything is written, or another thread at work */
     LOP_TRY(output_open(run));
     if (lop_output_published(run->output)) return LOP_OK;
     LOP_TRY(lop_run_take_journal(run));

@@ -54,6 +54,14 @@ typedef struct lop_identity {
     lop_error_record failed; /* code LOP_OK: nothing has */
 } lop_identity;
 
+/* What a run takes (run_memory.c). */
+typedef struct lop_run_bytes {
+    uint64_t device, host; /* at the peak */
+    uint64_t weights,
+        activations; /* of which on the device: one block and its scratch; the stream of hidden states */
+    uint64_t arena;  /* of which in run->arena */
+} lop_run_bytes;
+
 typedef struct lop_run {
     const lop_prune_call *call;
     const lop_method *method;
@@ -72,7 +80,9 @@ typedef struct lop_run {
     lop_masks masks; /* only with save_masks */
     lop_writer *writer;
 
-    lop_type word; /* of weights on the device */
+    lop_place place;     /* of hidden states */
+    lop_run_bytes bytes; /* that it takes */
+    lop_type word;       /* of weights on the device */
     lop_queue queue;
     lop_arena *arena;
     lop_run_mats mats;
@@ -118,12 +128,6 @@ LOP_CHECKED lop_status lop_run_take_journal(lop_run *run);
 
 /* Where everything of the run lies, placed or only measured (run_memory.c). arena and streams of `run` are opened;
  * `device` NULL: measure. */
-typedef struct lop_run_bytes {
-    uint64_t device, host; /* at the peak */
-    uint64_t weights,
-        activations; /* of which on the device: one block and its scratch; the stream of hidden states */
-    uint64_t arena;  /* of which in run->arena */
-} lop_run_bytes;
 LOP_CHECKED lop_status lop_run_place(lop_run *run, lop_device *device, lop_place place, size_t arena_bytes);
 void lop_run_unplace(lop_run *run);
 LOP_CHECKED lop_status lop_run_measure(const lop_run *run, lop_place place, lop_run_bytes *out);
