@@ -97,7 +97,9 @@ static lop_status job_begin(lop_run *run, int32_t index, lop_job **out)
 {
     const double from = lop_clock_seconds();
     LOP_TRY(lop_writer_job(run->writer, out));
-    run->seconds.write += lop_clock_seconds() - from;
+    const double waited = lop_clock_seconds() - from;
+    run->seconds.write += waited;
+    run->seconds.learn -= waited; /* it stands in the middle of that */
     LOP_TRY(lop_run_tell_written(run));
     LOP_TRY(lop_report_block_json(index, 0.0, -1.0, -1.0, &(*out)->line));
     if (json_array_append_new(run->blocks, (*out)->line) == 0) return LOP_OK;
