@@ -15,20 +15,19 @@ static void options_write(const opencl_device *device, lop_type word, bool wide,
                    device->divides_exactly ? " -cl-fp32-correctly-rounded-divide-sqrt" : "");
 }
 
-/* The first lines of what the compiler said; the caller frees. */
+/* The first lines of what the compiler said, in one; the caller frees. */
 static lop_status log_read(const opencl_device *device, cl_program program, char **out)
 {
     size_t size = 0;
     OPENCL_TRY(clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &size));
     LOP_TRY(LOP_NEW(out, size + 1));
     OPENCL_TRY(clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, size, *out, NULL));
-    char *end = *out;
-    for (int i = 0; i < LOG_LINES && *end != '\0'; i++) {
-        end += strcspn(end, "\n");
-        end += *end == '\n';
+    int lines = 0;
+    for (char *at = *out; *at != '\0'; at++) {
+        if (*at == '\n' && (++lines == LOG_LINES || at[1] == '\0')) *at = '\0';
+        if (*at == '\0') break;
+        if (*at == '\n' || *at == '\r' || *at == '\t') *at = ' ';
     }
-    while (end > *out && end[-1] == '\n') end--;
-    *end = '\0';
     return LOP_OK;
 }
 
@@ -37,9 +36,9 @@ static lop_status build_failed(const opencl_device *device, cl_program program, 
     char *log = NULL;
     if (log_read(device, program, &log) != LOP_OK) lop_error_clear();
     const lop_status status = LOP_FAIL(
-        LOP_E_DEVICE, "%s does not build the kernels: clBuildProgram: %s (%d); its compiler says: %.*s",
-        device->made_by, opencl_code_name(code), (int)code, (int)LOG_MOST,
-        log != NULL && *log != '\0' ? log : "nothing");
+        LOP_E_DEVICE,
+        "the driver does not build the kernels: clBuildProgram: %s (%d); its compiler says: %.*s",
+        opencl_code_name(code), (int)code, (int)LOG_MOST, log != NULL && *log != '\0' ? log : "nothing");
     lop_free(log);
     return status;
 }

@@ -207,16 +207,19 @@ lop_status lop_buf_open(lop_device *device, lop_place place, size_t bytes, lop_b
         return LOP_FAIL(code, "a buffer of %zu bytes: the largest on %s is %zu", bytes, where,
                         device->max_buf);
     }
-    lop_status status = fault_due() ? LOP_FAIL(code, "not enough memory") : device->backend->buf_open(out);
+    lop_status status = fault_due() ? LOP_FAIL(code, "as a test asked") : device->backend->buf_open(out);
     if (status == LOP_OK) {
         used_add(place, bytes);
         return LOP_OK;
     }
     *out = (lop_buf){0};
-    if (status == LOP_E_MEMORY || status == LOP_E_DEVICE_MEMORY)
-        status = LOP_FAIL(code, "not enough memory on %s: %zu bytes asked, %zu held", where, bytes,
-                          lop_buf_used(place).now);
-    return status;
+    if (status != LOP_E_MEMORY && status != LOP_E_DEVICE_MEMORY) return status;
+    lop_error_record said; /* the driver's own words */
+    lop_error_save(&said);
+    return LOP_FAIL(
+        code,
+        "not enough memory on %s: %zu bytes asked, %zu held (%.200s); a lower --forward-batch takes less",
+        where, bytes, lop_buf_used(place).now, said.text);
 }
 
 void lop_buf_close(lop_buf *buf)

@@ -65,6 +65,17 @@ static lop_math math_read(const char *text)
     return strcmp(text, "tf32") == 0 ? LOP_MATH_TF32 : LOP_MATH_NATIVE;
 }
 
+/* What the backend passed over to find the device: a driver that is broken is worth knowing of though another is not. */
+static void passed_over_tell(lop_session *session)
+{
+    int count = 0;
+    lop_why why = {""};
+    if (session->device.backend->device_count(&count, &why) != LOP_OK) lop_error_clear();
+    if (why.text[0] != '\0')
+        lop_log_say(&session->log, LOP_EVENT_WARNING, "backend %s: %s", session->device.backend->name,
+                    why.text);
+}
+
 lop_status lop_session_device(lop_session *session, lop_device **out)
 {
     *out = &session->device;
@@ -76,6 +87,7 @@ lop_status lop_session_device(lop_session *session, lop_device **out)
     lop_device_math(&session->device, math_read(lop_settings_text(s, "math")));
     lop_device_fast(&session->device, lop_settings_flag(s, "fast"));
     LOP_TRY(lop_device_threads(&session->device, (int)lop_settings_int(s, "threads")));
+    passed_over_tell(session);
     lop_log_say(&session->log, LOP_EVENT_NOTE, "backend %s: %s (%s)", session->device.backend->name,
                 session->device.name, lop_settings_given(s, "backend") ? "as asked" : "the best there is");
     return LOP_OK;

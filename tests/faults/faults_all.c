@@ -1,0 +1,83 @@
+/* faults_all.c - what the tests of every backend share. */
+#include "tests/cli/cli_model.h"
+#include "tests/cli/cli_run.h"
+#include "tests/faults/faults.h"
+#include "tests/harness/test_groups.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+const char *faults_backend = "";
+
+static void variable(const char *name, const char *value)
+{
+    assert_int_equal(value == NULL ? unsetenv(name) : setenv(name, value, 1), 0);
+}
+
+void faults_set(const char *library, const char *fault)
+{
+    variable("LD_PRELOAD", library);
+    variable("LOP_FAULT", fault);
+}
+
+int faults_clear(void **state)
+{
+    (void)state;
+    faults_set(NULL, NULL);
+    variable("OCL_ICD_VENDORS", NULL);
+    return 0;
+}
+
+void faults_lost_device(const char *library, const char *fault)
+{
+    const char *whole = scratch_path(&here, "whole"), *cut = scratch_path(&here, "cut");
+    cli_run r;
+    faults_set(NULL, NULL);
+    PASSES(FAULTS_PRUNE(whole));
+    faults_set(library, fault);
+    RUN(&r, FAULTS_PRUNE(cut));
+    cli_expect(&r, 5, NULL);
+    if (strstr(r.out, "\"index\":0,\"of\":4,\"state\":\"computed\"") == NULL)
+        cli_fail_run(&r, "it was cut off before its first block was done");
+    cli_close(&r);
+    faults_set(NULL, NULL);
+    RUN(&r, FAULTS_PRUNE(cut), "--resume");
+    cli_expect(&r, 0, NULL);
+    if (strstr(r.out, "\"index\":0,\"of\":4,\"state\":\"replayed\"") == NULL)
+        cli_fail_run(&r, "block 0 was computed again");
+    cli_close(&r);
+    char *expected = folder_digest(whole), *digest = folder_digest(cut);
+    assert_string_equal(digest, expected);
+    free(digest);
+    free(expected);
+}
+
+void faults_no_host_products(void **state)
+{
+    (void)state;
+    const char *save = scratch_path(&here, "alone");
+    cli_run r;
+    faults_set(LOP_CBLAS_ABORTS, NULL);
+    RUN(&r, "prune", TINY, "--method", "wanda", "--sparsity-ratio", "0.5", "--calib", CALIB, "--nsamples",
+        "2", "--seqlen", "32", "--backend", "cpu", "--save", scratch_path(&here, "host"));
+    if (strstr(r.err, "cblas_sgemm was called") == NULL)
+        cli_fail_run(&r, "the library does not stand in front");
+    cli_close(&r);
+    PASSES(FAULTS_PRUNE(save));
+}
+
+int main(int argc, char **argv)
+{
+    faults_backend = argc > 1 ? argv[1] : "opencl";
+    const int missing = backend_missing(faults_backend);
+    if (missing) return missing;
+    if (strcmp(faults_backend, "opencl") == 0) return faults_tests_opencl() != 0;
+    printf("skipped: no faults are written for %s\n", faults_backend);
+    return 77;
+}
