@@ -244,6 +244,47 @@ static void a_run_goes_on(void **state)
     lop_checkpoint_close(c);
 }
 
+/* Lines wait until the run says what it is; a run that dies before has begun nothing. */
+static void lines_wait_for_the_run(void **state)
+{
+    (void)state;
+    lop_checkpoint *c = must_open(scratch_path(&here, "many"));
+    lop_output_plan plan = plan_of(c, scratch_path(&here, "unknown"));
+    lop_output *o = NULL;
+    for (int dies = 1; dies >= 0; dies--) {
+        plan.fingerprint = NULL;
+        plan.digests = true;
+        assert_ok(lop_output_open(&plan, &o));
+        for (int block = 0; block < 2; block++) {
+            write_block(o, c, block, 0x3c00);
+            assert_ok(lop_output_commit(o, block == 0 ? "{\"block\":0}" : "{\"block\":1}"));
+        }
+        assert_int_equal(lop_output_held_back(o), 2);
+        assert_int_equal(lop_output_done(o), 0);
+        assert_failed(lop_output_publish(o), LOP_E_INTERNAL, "before it is known");
+        if (!dies) assert_ok(lop_output_identify(o, RUN));
+        assert_int_equal(lop_output_done(o), dies ? 0 : 2);
+        lop_output_close(o);
+    }
+    plan.resume = true;
+    plan.fingerprint = RUN;
+    assert_ok(lop_output_open(&plan, &o));
+    assert_int_equal(lop_output_done(o), 2);
+    assert_string_equal(lop_output_done_line(o, 1), "{\"block\":1}");
+    assert_failed(lop_output_identify(o, RUN), LOP_E_INTERNAL, "already");
+    const lop_tensor *gate = lop_checkpoint_find(c, "model.layers.0.mlp.gate_proj.weight");
+    char copied[65], read_back[65];
+    assert_ok(lop_output_copy(o, gate));
+    assert_ok(lop_output_sha256(o, gate->name, copied));
+    assert_ok(lop_output_commit(o, "{\"block\":2}"));
+    lop_output_close(o);
+    assert_ok(lop_output_open(&plan, &o));
+    assert_ok(lop_output_sha256(o, gate->name, read_back));
+    assert_string_equal(copied, read_back);
+    lop_output_close(o);
+    lop_checkpoint_close(c);
+}
+
 /* The tail of the journal as crashes leave it: half a line, a line of zeros, nothing. */
 static void a_torn_journal_is_read(void **state)
 {
@@ -381,6 +422,7 @@ int test_io_output(void)
         cmocka_unit_test(refused_folders_stay_as_they_are),
         cmocka_unit_test(force_replaces_a_model),
         cmocka_unit_test(a_run_goes_on),
+        cmocka_unit_test(lines_wait_for_the_run),
         cmocka_unit_test(a_torn_journal_is_read),
         cmocka_unit_test(one_run_at_a_time),
         cmocka_unit_test(files_beside_the_model),
