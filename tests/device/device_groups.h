@@ -33,6 +33,7 @@ bool mats_equal(lop_mat a, lop_mat b);
     X(test_arena)                                                                                            \
     X(test_device)                                                                                           \
     X(test_threads)                                                                                          \
+    X(test_far)                                                                                              \
     X(test_dialect)
 TEST_GROUPS(TEST_GROUP_DECLARE)
 
