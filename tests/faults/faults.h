@@ -11,6 +11,10 @@ void faults_set(const char *library, const char *fault);
 /* cmocka's teardown of every test here. */
 int faults_clear(void **state);
 
+/* `lop devices` says all of the words; each follows what was found before it. */
+void faults_devices_say(const char *const *words);
+#define DEVICES_SAY(...) faults_devices_say((const char *const[]){__VA_ARGS__, NULL})
+
 /* A prune of tests/data/tiny-llama: four blocks, some windows. */
 #define FAULTS_PRUNE(save)                                                                                   \
     "prune", TINY, "--method", "wanda", "--sparsity-ratio", "0.5", "--calib", CALIB, "--nsamples", "4",      \
@@ -23,5 +27,7 @@ void faults_lost_device(const char *library, const char *fault);
 void faults_no_host_products(void **state);
 
 int faults_tests_opencl(void);
+int faults_tests_cuda(void);
+int faults_tests_cuda_driver(void); /* of what is told where no GPU is; needs none */
 
 #endif

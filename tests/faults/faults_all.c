@@ -34,6 +34,20 @@ int faults_clear(void **state)
     return 0;
 }
 
+void faults_devices_say(const char *const *words)
+{
+    cli_run r;
+    RUN(&r, "devices");
+    if (r.code != 0) cli_fail_run(&r, "the devices cannot be listed");
+    const char *at = r.out;
+    for (int i = 0; words[i] != NULL; i++) {
+        at = strstr(at, words[i]);
+        if (at == NULL) cli_fail_run(&r, words[i]);
+        at += strlen(words[i]);
+    }
+    cli_close(&r);
+}
+
 void faults_lost_device(const char *library, const char *fault)
 {
     const char *whole = scratch_path(&here, "whole"), *cut = scratch_path(&here, "cut");
@@ -72,12 +86,28 @@ void faults_no_host_products(void **state)
     PASSES(FAULTS_PRUNE(save));
 }
 
+static bool is_built(const char *backend)
+{
+    const lop_backend_list list = lop_backends();
+    for (int i = 0; i < list.count; i++)
+        if (strcmp(list.at[i]->name, backend) == 0) return true;
+    return false;
+}
+
+/* What a driver says that is not there can be tried wherever its backend is built. */
+static int driver_tests(void)
+{
+    faults_backend = "cuda";
+    if (is_built(faults_backend)) return faults_tests_cuda_driver() != 0;
+    printf("skipped: this build has no backend cuda\n");
+    return 77;
+}
+
 int main(int argc, char **argv)
 {
     faults_backend = argc > 1 ? argv[1] : "opencl";
+    if (strcmp(faults_backend, "driver") == 0) return driver_tests();
     const int missing = backend_missing(faults_backend);
     if (missing) return missing;
-    if (strcmp(faults_backend, "opencl") == 0) return faults_tests_opencl() != 0;
-    printf("skipped: no faults are written for %s\n", faults_backend);
-    return 77;
+    return (strcmp(faults_backend, "opencl") == 0 ? faults_tests_opencl() : faults_tests_cuda()) != 0;
 }

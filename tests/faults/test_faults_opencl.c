@@ -14,22 +14,6 @@
 
 #include <cmocka.h>
 
-/* `lop devices` says all of `words`; each follows what was found before it. */
-static void devices_say(const char *const *words)
-{
-    cli_run r;
-    RUN(&r, "devices");
-    if (r.code != 0) cli_fail_run(&r, "the devices cannot be listed");
-    const char *at = r.out;
-    for (int i = 0; words[i] != NULL; i++) {
-        at = strstr(at, words[i]);
-        if (at == NULL) cli_fail_run(&r, words[i]);
-        at += strlen(words[i]);
-    }
-    cli_close(&r);
-}
-#define DEVICES_SAY(...) devices_say((const char *const[]){__VA_ARGS__, NULL})
-
 /* A folder of registered drivers that holds one file, or none. */
 static const char *drivers(const char *name, const char *file, const char *text)
 {
