@@ -3,6 +3,8 @@
 
 build_packages="cmake ninja-build gcc libc6-dev pkg-config libopenblas-pthread-dev libjansson-dev libpcre2-dev
     libutf8proc-dev libssl-dev"
+# The OpenCL backend, and a device for it that every machine has.
+opencl_packages="ocl-icd-opencl-dev opencl-headers libclblast-dev pocl-opencl-icd"
 
 need_packages() {
     missing=""
