@@ -5,14 +5,14 @@
  * each in memory of its own: what is read, and from where, is what a model with its own values reads. */
 #include "bench/line.h"
 #include "bench/roof.h"
+#include "bench/shape.h"
 #include "core/base/memory.h"
-#include "core/io/synth.h"
 #include "core/model/walk.h"
 #include "core/prune/calibrate.h"
 
 #include <math.h>
 
-enum { TOKENS = 2048, REPS = 10, SEED = 0, TABLE_ROWS = 4096, PARTS = 3 };
+enum { TOKENS = 2048, REPS = 10, TABLE_ROWS = 4096, PARTS = 3 };
 
 typedef struct eval_bench {
     bench *b;
@@ -162,9 +162,7 @@ static lop_status fill_ids(eval_bench *e)
 static lop_status open_model(eval_bench *e)
 {
     const bench *b = e->b;
-    const lop_synth_shape *shape = NULL;
-    LOP_TRY(lop_synth_find(lop_settings_text(&b->settings, "shape"), &shape));
-    LOP_TRY(lop_synth_open(&shape->config, shape->config.dtype, SEED, &e->file));
+    LOP_TRY(bench_shape_open(b, &e->file));
     LOP_TRY(lop_net_open(e->file, &e->net));
     e->tokens = lop_settings_given(&b->settings, "seqlen") ? (int32_t)lop_settings_int(&b->settings, "seqlen")
                                                            : TOKENS;

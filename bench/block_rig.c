@@ -1,12 +1,12 @@
 /* block_rig.c - a checkpoint without a file gives the weights; the library's own reader brings them. */
 #include "bench/block_rig.h"
 
+#include "bench/shape.h"
 #include "core/base/memory.h"
-#include "core/io/synth.h"
 
 #include <string.h>
 
-enum { SAMPLES = 4, TOKENS = 2048, SEED = 0 };
+enum { SAMPLES = 4, TOKENS = 2048 };
 
 static lop_status open_method(const bench *b, block_rig *r)
 {
@@ -96,15 +96,13 @@ static lop_status open_input(lop_device *device, const lop_config *config, block
 
 lop_status block_rig_open(bench *b, block_rig *r)
 {
-    const lop_synth_shape *shape = NULL;
     r->queue = &b->queue;
     r->tokens = given(b, "seqlen", TOKENS);
     r->sequences = given(b, "nsamples", SAMPLES);
     r->batch = given(b, "forward-batch", 1);
     if (r->batch > r->sequences) r->batch = r->sequences;
     LOP_TRY(open_method(b, r));
-    LOP_TRY(lop_synth_find(lop_settings_text(&b->settings, "shape"), &shape));
-    LOP_TRY(lop_synth_open(&shape->config, shape->config.dtype, SEED, &r->file));
+    LOP_TRY(bench_shape_open(b, &r->file));
     LOP_TRY(lop_net_open(r->file, &r->net));
     const lop_type word = lop_walk_word(b->device, &r->net);
     LOP_TRY(place(b->device, word, r));
