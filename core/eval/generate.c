@@ -63,14 +63,13 @@ static lop_status open_writer(writer *w, int32_t positions)
 
 static void close_writer(writer *w)
 {
+    lop_queue_close(&w->queue); /* first: what stopped half way has work on what goes */
     lop_free(w->blocks);
     lop_arena_close(w->arena);
     lop_head_close(w->head);
-    if (w->queue.device != NULL && lop_queue_wait(&w->queue) != LOP_OK) lop_error_clear();
     lop_embedder_close(w->embedder);
     lop_cache_close(w->cache);
     lop_forward_close(w->forward);
-    if (w->queue.device) lop_queue_close(&w->queue);
 }
 
 /* Positions [first, first + rows) through all blocks. `fill`: the blocks' weights are read on the way. */

@@ -67,13 +67,14 @@ static lop_status open_measure(measure *m)
     return lop_alloc((size_t)m->group * (size_t)seqlen, sizeof *m->nll, &m->nll);
 }
 
+/* The queue first: a run that stopped half way has work on what goes. */
 static void close_measure(measure *m)
 {
+    lop_queue_close(&m->queue);
     lop_free(m->nll);
     lop_free(m->target);
     lop_forward_close(m->forward);
     lop_arena_close(m->arena);
-    if (m->queue.device) lop_queue_close(&m->queue);
 }
 
 static lop_status run_block(measure *m, const lop_block *block, int32_t windows)

@@ -226,6 +226,7 @@ static void watched(void **state)
     assert_failed(lop_block_forward(&r.queue, forward, block, x, 1, 60, NULL), LOP_E_ARGUMENT,
                   "30 positions");
     assert_ok(lop_block_forward(&r.queue, forward, block, x, 2, 30, NULL));
+    assert_ok(lop_queue_wait(&r.queue));
     lop_reader_close(reader);
     lop_forward_close(forward);
     lop_arena_close(arena);
