@@ -7,7 +7,9 @@
 #include "core/device/device.h"
 #include "core/device/matrix.h"
 
-enum { ALIGN = 256 }; /* at least any device's, so that a measure without a device is the peak on each */
+/* Of every matrix, on any device, so that a measure without a device is the peak on each; as much as views of buffers ask
+ * for on GPUs. */
+enum { ALIGN = 512 };
 
 typedef struct slab {
     lop_buf buf;
