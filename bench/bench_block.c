@@ -141,6 +141,7 @@ static lop_status run_total(void *user, lop_queue *q, int turn)
     const bool statistics = (r->method->needs & LOP_NEED_COLSUM_SQ) != 0;
     if (statistics) LOP_TRY(lop_statistics_reset(q, &r->statistics));
     for (int32_t i = 0; statistics && i < r->input.count; i++) LOP_TRY(run_calibrate(r, q, i));
+    if (statistics) LOP_TRY(lop_statistics_end(q, &r->statistics));
     LOP_TRY(solve_once(r, q, turn));
     LOP_TRY(zero_dropped(r));
     for (int32_t i = 0; i < r->input.count; i++) LOP_TRY(run_propagate(r, q, i));
@@ -175,6 +176,7 @@ static lop_status time_all(block_bench *k)
     if (r->method->needs & LOP_NEED_COLSUM_SQ) {
         k->stages[1].name = "calibrate";
         LOP_TRY(time_stage(k, run_calibrate, false, &k->stages[1].stats));
+        LOP_TRY(lop_statistics_end(r->queue, &r->statistics));
     }
     LOP_TRY(bench_time(r->queue, bench_reps(k->b, REPS), 0.0, solve_once, r, &k->solve));
     LOP_TRY(zero_dropped(r));

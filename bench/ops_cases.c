@@ -109,7 +109,8 @@ static lop_status run_argmax(lop_queue *q, const ops_set *s)
 
 static lop_status run_colsum_sq(lop_queue *q, const ops_set *s)
 {
-    return lop_colsum_sq(q, s->a, s->col_scratch, s->sum);
+    LOP_TRY(lop_colsum_sq(q, s->a, s->col_scratch));
+    return lop_colsum(q, s->col_scratch, s->sum);
 }
 
 static lop_status run_sq_error(lop_queue *q, const ops_set *s)

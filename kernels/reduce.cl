@@ -1,6 +1,6 @@
 /* reduce.cl - sums and counts over rows and columns: what each group of many leaves for the one that adds them up. */
 
-/* part[s,c] = sum of x[r,c]^2 over the rows r of slab s, `slab` rows each.  Group: a slab times a tile of columns, tiles
+/* part[s,c] += sum of x[r,c]^2 over the rows r of slab s, `slab` rows each.  Group: a slab times a tile of columns, tiles
  * first.  Shapes: x (rows, cols) WORD, part (ceil(rows / slab), cols) f32.  Local: `tile` floats, a multiple of 8. */
 KERNEL(colsum_sq_part)
 (HERE IN(WORD, x), OUT(f32, part), const int rows, const int cols, const int slab, const int tile)
@@ -22,7 +22,7 @@ KERNEL(colsum_sq_part)
                 OWN(sum, c) += v * v;
             }
         }
-        EACH_OWN(c, at, n) STORE_OF(f32, sums, c, OWN(sum, c));
+        EACH_OWN(c, at, n) STORE_OF(f32, sums, c, LOAD_OF(f32, sums, c) + OWN(sum, c));
     }
 }
 

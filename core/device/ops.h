@@ -77,10 +77,13 @@ LOP_CHECKED lop_status lop_argmax_rows(lop_queue *q, lop_mat x, lop_mat best);
 
 /* ------------------------------------------------------------------------------------------------ reductions */
 
-/* sum[0,c] += sum_r x[r,c]^2.  Shapes: x (T, C) W, sum (1, C) f32, scratch (lop_colsum_parts(T, C), C) f32.
- * Partials over slabs of rows, then one sum in fixed order. */
-LOP_CHECKED lop_status lop_colsum_sq(lop_queue *q, lop_mat x, lop_mat scratch, lop_mat sum);
+/* part[p,c] += the sum of x[r,c]^2 over the p-th of P slabs of rows: what many x add up in, and lop_colsum ends.
+ *   Shapes   x (T, C) W, part (P, C) f32; lop_colsum_parts says a P that keeps a device busy */
+LOP_CHECKED lop_status lop_colsum_sq(lop_queue *q, lop_mat x, lop_mat part);
 int32_t lop_colsum_parts(int32_t rows, int32_t cols); /* grows with rows */
+
+/* sum[0,c] += sum_p part[p,c], in a fixed order.  Shapes: part (P, C) f32, sum (1, C) f32. */
+LOP_CHECKED lop_status lop_colsum(lop_queue *q, lop_mat part, lop_mat sum);
 
 /* out[0,0] + out[0,1] += sum (a - b)^2, the second what rounding takes from the first; lop_sum_value is the whole.
  *   Shapes   a, b (T, C) each W, scratch (T, 1) f32, out (1, 2) f32 */

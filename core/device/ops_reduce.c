@@ -37,8 +37,34 @@ int32_t lop_colsum_parts(int32_t rows, int32_t cols)
     return slabs < most ? slabs : most;
 }
 
-static lop_status colsum_add(lop_queue *q, lop_mat part, lop_mat sum)
+lop_status lop_colsum_sq(lop_queue *q, lop_mat x, lop_mat part)
 {
+    const int32_t tiles = pieces(x.cols, TILE);
+    const lop_operand operands[] = {
+        {"x", x, LOP_FREE, LOP_FREE, LOP_WORDS_ANY, LOP_READ},
+        {"part", part, LOP_FREE, x.cols, LOP_BIT(LOP_F32), LOP_WRITTEN},
+    };
+    LOP_CHECK(q, "colsum_sq", operands);
+    if (part.rows == 0 && x.rows > 0)
+        return LOP_FAIL(LOP_E_ARGUMENT, "colsum_sq: x (%d, %d) adds up in part (0, %d)", x.rows, x.cols,
+                        part.cols);
+    if ((int64_t)part.rows * tiles > INT32_MAX)
+        return LOP_FAIL(LOP_E_UNSUPPORTED, "colsum_sq: part (%d, %d) has too many tiles", part.rows,
+                        part.cols);
+    const int32_t slab = part.rows > 0 ? pieces(x.rows, part.rows) : 0;
+    const int32_t slabs = slab > 0 ? pieces(x.rows, slab) : 0;
+    const lop_launch_shape shape = {slabs * tiles, by_tile(x.cols, TILE), x.type, TILE * sizeof(float)};
+    const lop_arg args[] = {LOP_M(x), LOP_M(part), LOP_I(x.rows), LOP_I(x.cols), LOP_I(slab), LOP_I(TILE)};
+    return LOP_LAUNCH(q, LOP_KERNEL_colsum_sq_part, &shape, args);
+}
+
+lop_status lop_colsum(lop_queue *q, lop_mat part, lop_mat sum)
+{
+    const lop_operand operands[] = {
+        {"part", part, LOP_FREE, LOP_FREE, LOP_BIT(LOP_F32), LOP_READ},
+        {"sum", sum, 1, part.cols, LOP_BIT(LOP_F32), LOP_WRITTEN},
+    };
+    LOP_CHECK(q, "colsum", operands);
     const bool alone = q->device->lanes_max == 1;
     const int32_t tile = alone ? TILE_OF_ONE : TILE_OF_LANES;
     const lop_launch_shape shape = {.groups = part.rows > 0 ? pieces(part.cols, tile) : 0,
@@ -48,25 +74,6 @@ static lop_status colsum_add(lop_queue *q, lop_mat part, lop_mat sum)
                                         sizeof(float) * (alone ? TILE_OF_ONE : LANES_OF_TILE * PACK)};
     const lop_arg args[] = {LOP_M(part), LOP_M(sum), LOP_I(part.rows), LOP_I(part.cols), LOP_I(tile)};
     return LOP_LAUNCH(q, LOP_KERNEL_colsum_add, &shape, args);
-}
-
-lop_status lop_colsum_sq(lop_queue *q, lop_mat x, lop_mat scratch, lop_mat sum)
-{
-    const int32_t slabs = lop_colsum_parts(x.rows, x.cols), tiles = pieces(x.cols, TILE);
-    const lop_operand operands[] = {
-        {"x", x, LOP_FREE, LOP_FREE, LOP_WORDS_ANY, LOP_READ},
-        {"scratch", scratch, slabs, x.cols, LOP_BIT(LOP_F32), LOP_WRITTEN},
-        {"sum", sum, 1, x.cols, LOP_BIT(LOP_F32), LOP_WRITTEN},
-    };
-    LOP_CHECK(q, "colsum_sq", operands);
-    if ((int64_t)slabs * tiles > INT32_MAX)
-        return LOP_FAIL(LOP_E_UNSUPPORTED, "colsum_sq: x (%d, %d) has too many tiles", x.rows, x.cols);
-    const int32_t slab = slabs > 0 ? pieces(x.rows, slabs) : 1;
-    const lop_launch_shape many = {slabs * tiles, by_tile(x.cols, TILE), x.type, TILE * sizeof(float)};
-    const lop_arg parts[] = {LOP_M(x),      LOP_M(scratch), LOP_I(x.rows),
-                             LOP_I(x.cols), LOP_I(slab),    LOP_I(TILE)};
-    LOP_TRY(LOP_LAUNCH(q, LOP_KERNEL_colsum_sq_part, &many, parts));
-    return colsum_add(q, scratch, sum);
 }
 
 lop_status lop_sq_error(lop_queue *q, lop_mat a, lop_mat b, lop_mat scratch, lop_mat out)

@@ -24,8 +24,8 @@ void lop_calibration_close(lop_calibration *c);
 
 /* Sums over tokens of the squares of each distinct input of a block's linears. */
 typedef struct lop_statistics {
-    lop_mat colsum_sq[LOP_INPUT_COUNT]; /* (1, in) f32 */
-    lop_mat scratch;                    /* (1, the most that the partial sums of an input take) f32 */
+    lop_mat colsum_sq[LOP_INPUT_COUNT]; /* (1, in) f32, from lop_statistics_end on */
+    lop_mat parts[LOP_INPUT_COUNT];     /* (P, in) f32: what forward calls add up in */
 } lop_statistics;
 
 /* Places them for forward calls of at most `rows` tokens. */
@@ -35,6 +35,9 @@ LOP_CHECKED lop_status lop_statistics_reset(lop_queue *q, const lop_statistics *
 
 /* A lop_watch_fn over a lop_statistics. */
 lop_status lop_statistics_watch(void *statistics, lop_queue *q, lop_input_id input, lop_mat x);
+
+/* Adds up what the calls since the reset have left; once, behind the last of them. */
+LOP_CHECKED lop_status lop_statistics_end(lop_queue *q, const lop_statistics *s);
 
 /* Over all ranks. */
 LOP_CHECKED lop_status lop_statistics_sum(lop_comm *c, lop_queue *q, const lop_statistics *s);

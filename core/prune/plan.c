@@ -49,7 +49,8 @@ static lop_status plan_make(const lop_run *run, json_t **out)
                             ? lop_block_flops(&run->net, run->calibration.windows, run->calibration.seqlen) *
                                   run->net.config->blocks
                             : 0.0;
-    const uint64_t reader = lop_reader_bytes(&run->net, run->call->device, LOP_ON_HOST), disk = disk_bytes(run);
+    const uint64_t reader = lop_reader_bytes(&run->net, run->call->device, LOP_ON_HOST),
+                   disk = disk_bytes(run);
     const double weights = (double)run->net.prunable;
     const stage stages[] = {
         {"load", bytes.weights, reader, 0, 0.0},

@@ -85,6 +85,7 @@ lop_status lop_run_pass_dense(lop_run *run, int32_t index)
         tell(run, index, 0.45 * (i + 1) / run->input.count);
     }
     if (!needs) return LOP_OK;
+    LOP_TRY(lop_statistics_end(&run->queue, &run->mats.statistics));
     LOP_TRY(lop_statistics_sum(run->comm, &run->queue, &run->mats.statistics));
     return statistics_count(run);
 }

@@ -70,7 +70,8 @@ static void run_rows(rig *r, lop_mat x, lop_mat out)
     assert_int_equal(lop_rmsnorm(q, x, gain, 1e-5f, y), LOP_OK);
     assert_int_equal(lop_softmax_causal(q, y, &causal), LOP_OK);
     assert_int_equal(lop_gate(q, LOP_GATE_GELU, y, x, out), LOP_OK);
-    assert_int_equal(lop_colsum_sq(q, out, part, gain), LOP_OK);
+    assert_int_equal(lop_colsum_sq(q, out, part), LOP_OK);
+    assert_int_equal(lop_colsum(q, part, gain), LOP_OK);
     assert_int_equal(lop_score_scaled(q, out, LOP_NONE, y), LOP_OK);
     assert_int_equal(lop_keep_all(q, y, 70000, false, scratch, keep), LOP_OK);
     assert_int_equal(lop_zero_dropped(q, keep, out), LOP_OK);

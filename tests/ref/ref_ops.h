@@ -70,7 +70,8 @@ void ref_argmax_rows(const ref_mat *x, ref_mat *best);
 
 /* -------------------------------------------------------------------------------- reductions */
 
-void ref_colsum_sq(const ref_mat *x, ref_mat *sum);
+void ref_colsum_sq(const ref_mat *x, ref_mat *part); /* part has at least one row */
+void ref_colsum(const ref_mat *part, ref_mat *sum);
 void ref_sq_error(const ref_mat *a, const ref_mat *b, ref_mat *out);
 void ref_count_zero(const ref_mat *x, ref_mat *count);
 void ref_count_not_finite(const ref_mat *x, ref_mat *count);

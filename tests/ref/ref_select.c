@@ -5,17 +5,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-void ref_colsum_sq(const ref_mat *x, ref_mat *sum)
+void ref_colsum_sq(const ref_mat *x, ref_mat *part)
 {
-    for (int32_t c = 0; c < x->cols; c++) {
-        sum->magnitude[c] = fabs(sum->at[c]);
-        for (int32_t r = 0; r < x->rows; r++) {
+    const int32_t slab = (x->rows + part->rows - 1) / part->rows;
+    for (int64_t i = 0; i < (int64_t)part->rows * part->cols; i++) part->magnitude[i] = fabs(part->at[i]);
+    for (int32_t r = 0; r < x->rows; r++)
+        for (int32_t c = 0; c < x->cols; c++) {
             const double value = x->at[(int64_t)r * x->cols + c];
-            sum->at[c] += value * value;
-            sum->magnitude[c] += value * value;
+            part->at[(int64_t)(r / slab) * part->cols + c] += value * value;
+            part->magnitude[(int64_t)(r / slab) * part->cols + c] += value * value;
+        }
+    part->terms = slab + 1;
+}
+
+void ref_colsum(const ref_mat *part, ref_mat *sum)
+{
+    for (int32_t c = 0; c < part->cols; c++) {
+        sum->magnitude[c] = fabs(sum->at[c]);
+        for (int32_t p = 0; p < part->rows; p++) {
+            sum->at[c] += part->at[(int64_t)p * part->cols + c];
+            sum->magnitude[c] += fabs(part->at[(int64_t)p * part->cols + c]);
         }
     }
-    sum->terms = x->rows + 1;
+    sum->terms = part->rows + 1;
 }
 
 void ref_sq_error(const ref_mat *a, const ref_mat *b, ref_mat *out)
