@@ -6,8 +6,6 @@
 
 #include <math.h>
 
-enum { LANES_MOST = 512 };
-
 /* Products take as many rows as a sequence has tokens, however many rows the others take. */
 static lop_mat tokens_of(lop_mat m)
 {
@@ -165,10 +163,7 @@ static lop_status run_rank_rows(lop_queue *q, const ops_set *s)
 
 static lop_status run_wanda_part(lop_queue *q, const ops_set *s)
 {
-    const lop_launch_shape shape = {.groups = s->score.rows,
-                                    .cols = s->score.cols,
-                                    .word = LOP_F32,
-                                    .local_bytes = LANES_MOST * sizeof(float)};
+    const lop_launch_shape shape = {.groups = s->score.rows, .cols = s->score.cols, .word = LOP_F32};
     const lop_arg args[] = {LOP_M(s->score), LOP_M(s->order), LOP_M(s->c), LOP_I(s->score.cols)};
     return LOP_LAUNCH(q, LOP_KERNEL_wanda_part_row, &shape, args);
 }

@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-enum { SLAB_ROWS = 512, LANES_MOST = 512 };
+enum { SLAB_ROWS = 512 };
 
 static lop_status place_large(lop_arena *a, int32_t R, int32_t C, lop_type word, ops_set *s)
 {
@@ -103,10 +103,7 @@ static lop_status touch(lop_queue *q, const ops_set *s)
 /* What the kernels of Wanda's variant read: ranks of the scores, and which part each makes up. */
 static lop_status fill_parts(lop_queue *q, const ops_set *s)
 {
-    const lop_launch_shape shape = {.groups = s->score.rows,
-                                    .cols = s->score.cols,
-                                    .word = LOP_F32,
-                                    .local_bytes = LANES_MOST * sizeof(float)};
+    const lop_launch_shape shape = {.groups = s->score.rows, .cols = s->score.cols, .word = LOP_F32};
     const lop_arg args[] = {LOP_M(s->score), LOP_M(s->order), LOP_M(s->part), LOP_I(s->score.cols)};
     LOP_TRY(lop_rank_rows(q, s->score, s->rank, s->order));
     return LOP_LAUNCH(q, LOP_KERNEL_wanda_part_row, &shape, args);

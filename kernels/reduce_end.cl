@@ -1,11 +1,10 @@
 /* reduce_end.cl - adds up what the groups of reduce.cl and of other kernels left, in a fixed order. */
 
 /* sum[0,c] += sum_p part[p,c].  Group: a tile of columns, whose parts teams of lanes share; then the teams' sums in order.
- * Shapes: part (parts, cols) f32, sum (1, cols) f32; tile / PACKS a power of two.  Local: LANES *
- * PACKS floats, or `tile` floats for one lane. */
+ * Shapes: part (parts, cols) f32, sum (1, cols) f32; tile / PACKS a power of two, at most LOP_LANES_MAX. */
 KERNEL(colsum_add)(HERE IN(f32, part), OUT(f32, sum), const int parts, const int cols, const int tile)
 {
-    LOCAL_ROW(PACK, sums);
+    LOCAL PACK sums[LOP_LANES_MAX];
     const int first = GROUP * tile, n = i_min(tile, cols - first), packs = tile / PACKS;
     const int teams = LANES / LOP_TEAM(tile), team = LANE / LOP_TEAM(tile);
     GLOBAL f32 *out = ROW(sum, 0) + first;

@@ -3,10 +3,10 @@
 
 /* part[r,k] = (the sum of the k + 1 least scores of row r) / (the sum of all of them), 0 where all are 0. Each lane sums
  * a run of ranks; the runs are added in order.
- *   Shapes   score (R, cols) f32, order (R, cols) u16: columns by rank; part (R, cols) f32; local: LANES f32 */
+ *   Shapes   score (R, cols) f32, order (R, cols) u16: columns by rank; part (R, cols) f32 */
 KERNEL(wanda_part_row)(HERE IN(f32, score), IN(u16, order), OUT(f32, part), const int cols)
 {
-    LOCAL_ROW(f32, before);
+    LOCAL f32 before[LOP_LANES_MAX];
     GLOBAL const f32 *s = ROW(score, GROUP);
     GLOBAL const u16 *o = ROW(order, GROUP);
     GLOBAL f32 *p = ROW(part, GROUP);

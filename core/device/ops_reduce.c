@@ -14,9 +14,8 @@ enum {
     COUNT_MOST = 1 << 24
 };
 
-/* Columns of a group that adds up partial sums: few where lanes share the parts, many where one lane takes them all. And
- * its local memory: a pack of floats for each of its lanes, or the columns of one. */
-enum { TILE_OF_LANES = 32, TILE_OF_ONE = 1024, LANES_OF_TILE = 128, PACK = 8 };
+/* Columns of a group that adds up partial sums: few where lanes share the parts, many where one lane takes them all. */
+enum { TILE_OF_LANES = 32, TILE_OF_ONE = 512, PACK = 8 };
 
 static int32_t pieces(int32_t whole, int32_t piece)
 {
@@ -65,13 +64,10 @@ lop_status lop_colsum(lop_queue *q, lop_mat part, lop_mat sum)
         {"sum", sum, 1, part.cols, LOP_BIT(LOP_F32), LOP_WRITTEN},
     };
     LOP_CHECK(q, "colsum", operands);
-    const bool alone = q->device->lanes_max == 1;
-    const int32_t tile = alone ? TILE_OF_ONE : TILE_OF_LANES;
+    const int32_t tile = q->device->lanes_max == 1 ? TILE_OF_ONE : TILE_OF_LANES;
     const lop_launch_shape shape = {.groups = part.rows > 0 ? pieces(part.cols, tile) : 0,
                                     .cols = by_tile(part.cols, tile),
-                                    .word = LOP_F32,
-                                    .local_bytes =
-                                        sizeof(float) * (alone ? TILE_OF_ONE : LANES_OF_TILE * PACK)};
+                                    .word = LOP_F32};
     const lop_arg args[] = {LOP_M(part), LOP_M(sum), LOP_I(part.rows), LOP_I(part.cols), LOP_I(tile)};
     return LOP_LAUNCH(q, LOP_KERNEL_colsum_add, &shape, args);
 }

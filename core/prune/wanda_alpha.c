@@ -6,8 +6,6 @@
 
 #include <math.h>
 
-enum { LANES_MOST = 512 };
-
 /* Wanda's lib/prune.py: where the bisection begins, what it can reach, and when it ends. */
 static const double alpha_first = 0.4, alpha_most = 0.8, alpha_step = 0.001, fraction_error = 0.001;
 
@@ -34,8 +32,7 @@ lop_status lop_wanda_alpha_measure(lop_arena *arena, lop_mat weight)
 
 static lop_status parts(lop_queue *q, lop_mat score, const alpha_mats *m)
 {
-    const lop_launch_shape shape = {
-        .groups = score.rows, .cols = score.cols, .word = LOP_F32, .local_bytes = LANES_MOST * sizeof(float)};
+    const lop_launch_shape shape = {.groups = score.rows, .cols = score.cols, .word = LOP_F32};
     const lop_arg args[] = {{.m = score}, {.m = m->order}, {.m = m->part}, {.i = score.cols}};
     LOP_TRY(lop_rank_rows(q, score, m->scratch, m->order));
     return lop_launch(q, LOP_KERNEL_wanda_part_row, &shape, 4, args);

@@ -15,7 +15,7 @@ static int part_mats(const case_at *at, case_mat *m)
 
 static lop_status part_call(lop_queue *q, const case_at *at, const lop_mat *m)
 {
-    const lop_launch_shape shape = {at->d[0], at->d[1], LOP_F32, 512 * sizeof(float)};
+    const lop_launch_shape shape = {at->d[0], at->d[1], LOP_F32, 0};
     const lop_arg args[] = {LOP_M(m[0]), LOP_M(m[1]), LOP_M(m[2]), LOP_I(at->d[1])};
     return LOP_LAUNCH(q, LOP_KERNEL_wanda_part_row, &shape, args);
 }
