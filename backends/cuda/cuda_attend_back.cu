@@ -346,7 +346,7 @@ template <typename Word> cudaError_t launch_back_word(cudaStream_t stream, const
 {
     switch (c.head_dim) {
     case 64:
-        return launch_back<back_key_shape<Word, 64, 4, 64, 3>, back_query_shape<Word, 64, 2, 4, 64, 2>>(
+        return launch_back<back_key_shape<Word, 64, 8, 64, 1>, back_query_shape<Word, 64, 2, 4, 64, 2>>(
             stream, c);
     case 80:
         return launch_back<back_key_shape<Word, 80, 4, 64, 2>, back_query_shape<Word, 80, 2, 4, 32, 2>>(
