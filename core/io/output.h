@@ -97,9 +97,6 @@ typedef struct lop_output_file {
 int32_t lop_output_files(const lop_output *o);
 LOP_CHECKED lop_status lop_output_file_at(const lop_output *o, int32_t index, lop_output_file *out);
 
-/* True if the tensor of the source is in the folder: not a second copy of a tied head. */
-bool lop_output_has(const lop_output *o, const lop_tensor *t);
-
 /* Of the stored bytes of a tensor that is written. */
 LOP_CHECKED lop_status lop_output_sha256(const lop_output *o, const char *name, char out[65]);
 

@@ -19,14 +19,6 @@ lop_status lop_output_file_at(const lop_output *o, int32_t index, lop_output_fil
     return lop_sha256_memory(file->header.at, file->header.size, out->header_sha256);
 }
 
-bool lop_output_has(const lop_output *o, const lop_tensor *t)
-{
-    int32_t index = 0;
-    if (lop_output_index(o, t->name, &index) == LOP_OK) return true;
-    lop_error_clear();
-    return false;
-}
-
 lop_status lop_output_sha256(const lop_output *o, const char *name, char out[65])
 {
     lop_sha256 h = {NULL};
