@@ -224,11 +224,14 @@ done:
     return status;
 }
 
+/* Behind lines that are held back the next is too, also where identifying the run broke off among them: the journal has no
+ * gaps. */
 static lop_status line_add(lop_output *o, const int32_t *tensors, int32_t count, const char *line)
 {
     (void)pthread_mutex_lock(&o->lock_lines);
-    const lop_status status = o->journal.begin == NULL ? hold_back(o, tensors, count, line)
-                                                       : lop_journal_add(&o->journal, tensors, count, line);
+    const bool waits = o->journal.begin == NULL || o->held_count > 0;
+    const lop_status status =
+        waits ? hold_back(o, tensors, count, line) : lop_journal_add(&o->journal, tensors, count, line);
     (void)pthread_mutex_unlock(&o->lock_lines);
     return status;
 }

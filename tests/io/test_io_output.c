@@ -285,6 +285,38 @@ static void lines_wait_for_the_run(void **state)
     lop_checkpoint_close(c);
 }
 
+/* The journal of a run whose identifying fails at any allocation has the first lines without a gap, or none. */
+static void a_journal_without_gaps(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"{\"block\":0}", "{\"block\":1}", "{\"block\":2}"};
+    lop_checkpoint *c = must_open(scratch_path(&here, "many"));
+    lop_output_plan plan = plan_of(c, scratch_path(&here, "gaps"));
+    lop_output *o = NULL;
+    lop_status status = LOP_E_MEMORY;
+    for (int n = 1; status != LOP_OK; n++) {
+        plan.resume = false;
+        plan.fingerprint = NULL;
+        assert_ok(lop_output_open(&plan, &o));
+        assert_ok(lop_output_commit(o, lines[0]));
+        assert_ok(lop_output_commit(o, lines[1]));
+        lop_alloc_fail_at(n);
+        status = lop_output_identify(o, RUN);
+        lop_alloc_fail_at(0);
+        assert_ok(lop_output_commit(o, lines[2]));
+        lop_output_close(o);
+        plan.resume = true;
+        plan.fingerprint = RUN;
+        assert_ok(lop_output_open(&plan, &o));
+        for (int i = 0; i < lop_output_done(o); i++)
+            assert_string_equal(lop_output_done_line(o, i), lines[i]);
+        assert_true(status != LOP_OK || lop_output_done(o) == 3);
+        lop_output_discard(o);
+        lop_output_close(o);
+    }
+    lop_checkpoint_close(c);
+}
+
 /* The tail of the journal as crashes leave it: half a line, a line of zeros, nothing. */
 static void a_torn_journal_is_read(void **state)
 {
@@ -423,6 +455,7 @@ int test_io_output(void)
         cmocka_unit_test(force_replaces_a_model),
         cmocka_unit_test(a_run_goes_on),
         cmocka_unit_test(lines_wait_for_the_run),
+        cmocka_unit_test(a_journal_without_gaps),
         cmocka_unit_test(a_torn_journal_is_read),
         cmocka_unit_test(one_run_at_a_time),
         cmocka_unit_test(files_beside_the_model),
