@@ -80,7 +80,7 @@ static lop_status add_file(lop_sha256 *h, const char *path, const atomic_bool *s
         const uint64_t left = file.size - at;
         const size_t n = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
         want_ahead(&file, at);
-        status = stop != NULL && atomic_load(stop) ? LOP_FAIL(LOP_E_STOPPED, "stopped") : LOP_OK;
+        status = stop != NULL && atomic_load(stop) ? LOP_FAIL(LOP_E_STOPPED, "stopped on request") : LOP_OK;
         if (status == LOP_OK) status = lop_file_read_at(&file, at, piece, n);
         if (status == LOP_OK) status = lop_sha256_add(h, piece, n);
     }

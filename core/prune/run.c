@@ -10,7 +10,8 @@ static lop_status output_open(lop_run *run)
     lop_status status = LOP_OK;
     bool finished = false;
     if (run->options.resume) {
-        LOP_TRY_DONE(lop_run_identify(run, NULL, &fingerprint));
+        const atomic_bool *stop = run->call->log != NULL ? &run->call->log->stop : NULL;
+        LOP_TRY_DONE(lop_run_identify(run, stop, &fingerprint));
         LOP_TRY_DONE(lop_run_is_finished(run, &finished));
     }
     const lop_output_plan plan = {.source = run->call->model,

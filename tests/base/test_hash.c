@@ -53,6 +53,8 @@ static void files_are_one_stream(void **state)
     assert_string_equal(whole, parts);
     const char *const missing[] = {paths[0], path_in(*state, "none")};
     assert_failed(lop_sha256_files(missing, 2, NULL, parts), LOP_E_FILE, "none");
+    const atomic_bool stop = true;
+    assert_failed(lop_sha256_files(paths, 3, &stop, parts), LOP_E_STOPPED, "stopped");
     lop_free(bytes);
 }
 
