@@ -98,6 +98,13 @@ void lop_device_math(lop_device *device, lop_math math)
     device->math = math;
 }
 
+const char *lop_math_name(lop_math math)
+{
+    static const char *const names[] = {
+        [LOP_MATH_F32] = "f32", [LOP_MATH_TF32] = "tf32", [LOP_MATH_NATIVE] = "native"};
+    return names[math];
+}
+
 void lop_device_fast(lop_device *device, bool on)
 {
     device->fast = on ? device->backend->fast : NULL;

@@ -14,6 +14,7 @@ LOP_CHECKED lop_status lop_device_threads(lop_device *device, int threads); /* 0
 
 /* How a model's own products are computed from now on; LOP_MATH_NATIVE when a device opens. */
 void lop_device_math(lop_device *device, lop_math math);
+const char *lop_math_name(lop_math math); /* "f32", "tf32", "native" */
 
 /* Whether the backend's quicker ways are taken; they are when a device opens. */
 void lop_device_fast(lop_device *device, bool on);

@@ -59,10 +59,12 @@ int32_t lop_session_batch(const lop_session *session)
     return (int32_t)lop_settings_int(&session->settings, "forward-batch");
 }
 
+/* The option's choices are the names. */
 static lop_math math_read(const char *text)
 {
-    if (strcmp(text, "f32") == 0) return LOP_MATH_F32;
-    return strcmp(text, "tf32") == 0 ? LOP_MATH_TF32 : LOP_MATH_NATIVE;
+    lop_math math = LOP_MATH_F32;
+    while (math != LOP_MATH_NATIVE && strcmp(text, lop_math_name(math)) != 0) math++;
+    return math;
 }
 
 /* What the backend passed over to find the device: a driver that is broken is worth knowing of though another is not. */

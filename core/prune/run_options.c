@@ -230,6 +230,8 @@ lop_status lop_run_settings(const lop_run *run, bool all, json_t **out)
             if (setting_is_result(o->name, all)) LOP_TRY(lop_json_put(*out, o->name, setting_json(s, o)));
         }
     LOP_TRY(lop_json_put(*out, "sparsity-ratio", json_real(run->target.ratio)));
+    LOP_TRY(lop_json_put(*out, "math", json_string(lop_math_name(run->call->device->math))));
+    LOP_TRY(lop_json_put(*out, "fast", json_boolean(run->call->device->fast != NULL)));
     if (run->calibration.ids == NULL) return LOP_OK;
     LOP_TRY(lop_json_put(*out, "nsamples", json_integer(run->calibration.windows)));
     return lop_json_put(*out, "seqlen", json_integer(run->calibration.seqlen));

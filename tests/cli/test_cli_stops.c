@@ -74,6 +74,7 @@ static void another_run_may_not_go_on(void **state)
     REFUSES(2, "--resume", LONG(save));
     REFUSES(2, "sparsity-ratio was 0.5 and is now 0.6", LONG(save), "--resume", "--sparsity-ratio", "0.6");
     REFUSES(2, "seed was 0 and is now 1", LONG(save), "--resume", "--seed", "1");
+    REFUSES(2, "options.math was \"native\" and is now \"tf32\"", LONG(save), "--resume", "--math", "tf32");
     REFUSES(2, "calibration", LONG(save), "--resume", "--calib", HELD);
     REFUSES(2, "method was", LONG(save), "--resume", "--method", "magnitude");
     REFUSES(2, "model_sha256", "prune", model, "--method", "wanda", "--sparsity-ratio", "0.5", "--calib",
