@@ -6,11 +6,13 @@
 #include <stdio.h>
 
 /* The oldest architecture that the build has machine code for: 8.0, the A100. */
-enum { MAJOR_LEAST = 8, WARP = 32, ALIGN = 256 };
+enum { MAJOR_LEAST = 8, ALIGN = 256 };
 
+/* The runtime keeps an error for whoever asks next; told here, it is forgotten, so that no later launch seems to fail. */
 lop_status cuda_status(cudaError_t error, const char *what)
 {
     if (error == cudaSuccess) return LOP_OK;
+    (void)cudaGetLastError();
     const bool memory = error == cudaErrorMemoryAllocation;
     return LOP_FAIL(memory ? LOP_E_DEVICE_MEMORY : LOP_E_DEVICE, "CUDA, %s: %s (%s)", what,
                     cudaGetErrorString(error), cudaGetErrorName(error));
@@ -20,6 +22,13 @@ lop_status cuda_enter(const lop_device *device)
 {
     const cuda_device *cuda = device->impl;
     return cuda_status(cudaSetDevice(cuda->index), "selecting the device");
+}
+
+/* The same for closing, which goes as far as it can: what was told before stays. */
+static void enter_to_close(const lop_device *device)
+{
+    const cuda_device *cuda = device->impl;
+    (void)cudaSetDevice(cuda->index);
 }
 
 /* ---- devices */
@@ -110,13 +119,14 @@ static lop_status cuda_buf_open(lop_buf *buf)
         return cuda_status(cudaMalloc(&buf->impl, bytes), "taking device memory");
     const cudaError_t error = cudaHostAlloc(&buf->impl, bytes, cudaHostAllocPortable);
     buf->host = buf->impl;
-    if (error != cudaErrorMemoryAllocation) return cuda_status(error, "taking page-locked memory");
+    const lop_status status = cuda_status(error, "taking page-locked memory");
+    if (status != LOP_E_DEVICE_MEMORY) return status;
     return LOP_FAIL(LOP_E_MEMORY, "CUDA has no %zu bytes of page-locked memory", bytes);
 }
 
 static void cuda_buf_close(lop_buf *buf)
 {
-    if (cuda_enter(buf->device) != LOP_OK) return;
+    enter_to_close(buf->device);
     (void)(buf->place == LOP_ON_DEVICE ? cudaFree(buf->impl) : cudaFreeHost(buf->impl));
 }
 
@@ -137,10 +147,9 @@ static lop_status cuda_queue_open(lop_queue *q)
 static void cuda_queue_close(lop_queue *q)
 {
     cuda_queue *queue = q->impl;
-    if (cuda_enter(q->device) == LOP_OK) {
-        cuda_products_close(queue->products);
-        (void)cudaStreamDestroy(queue->stream);
-    }
+    enter_to_close(q->device);
+    cuda_products_close(queue->products);
+    (void)cudaStreamDestroy(queue->stream);
     lop_free(queue);
 }
 
@@ -164,7 +173,8 @@ static lop_status cuda_fence_open(lop_fence *f)
 
 static void cuda_fence_close(lop_fence *f)
 {
-    if (cuda_enter(f->device) == LOP_OK) (void)cudaEventDestroy(f->impl);
+    enter_to_close(f->device);
+    (void)cudaEventDestroy(f->impl);
 }
 
 static lop_status cuda_fence_mark(lop_queue *q, lop_fence *f)
@@ -192,7 +202,9 @@ static lop_status cuda_fence_done(const lop_fence *f, bool *done)
     LOP_TRY(cuda_enter(f->device));
     const cudaError_t error = cudaEventQuery(f->impl);
     *done = error == cudaSuccess;
-    return cuda_status(error == cudaErrorNotReady ? cudaSuccess : error, "asking for a fence");
+    if (error != cudaErrorNotReady) return cuda_status(error, "asking for a fence");
+    (void)cudaGetLastError(); /* an answer, but the runtime keeps it like an error */
+    return LOP_OK;
 }
 
 static lop_status cuda_fence_nanoseconds(const lop_fence *from, const lop_fence *to, double *ns)
