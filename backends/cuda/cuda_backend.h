@@ -45,7 +45,7 @@ void cuda_products_close(cuda_products *products);
 lop_status cuda_launch(lop_queue *q, lop_kernel k, lop_type word, bool wide, int32_t groups, int32_t lanes,
                        size_t local_bytes, int32_t nargs, const lop_arg *args);
 
-/* Bytes of a group's local memory that kernels take by themselves, beside what a launch asks for. */
+/* Bytes of local memory that a kernel may have of its own where a launch gives it more. */
 enum { CUDA_LOCAL_OF_KERNELS = 8192 };
 
 #ifdef __cplusplus

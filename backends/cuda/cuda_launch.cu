@@ -105,10 +105,10 @@ lop_status cuda_launch(lop_queue *q, lop_kernel k, lop_type word, bool wide, int
                         "kernel %s has no instance for word %d or takes (%s), not %d arguments", r->name,
                         (int)word, r->kinds, (int)nargs);
     LOP_TRY(cuda_enter(q->device));
-    if (local_bytes + CUDA_LOCAL_OF_KERNELS > LOCAL_USUAL)
-        LOP_TRY(cuda_status(
-            cudaFuncSetAttribute(code, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)local_bytes),
-            r->name));
+    if (local_bytes + CUDA_LOCAL_OF_KERNELS > LOCAL_USUAL) /* the limit is all queues': always the same */
+        LOP_TRY(cuda_status(cudaFuncSetAttribute(code, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                 (int)q->device->local_bytes),
+                            r->name));
     const cudaError_t error = cudaLaunchKernel(code, dim3((unsigned)groups), dim3((unsigned)lanes), p.at,
                                                local_bytes, queue->stream);
     return cuda_status(error, r->name);
