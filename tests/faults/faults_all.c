@@ -31,6 +31,7 @@ int faults_clear(void **state)
     (void)state;
     faults_set(NULL, NULL);
     variable("OCL_ICD_VENDORS", NULL);
+    variable("XDG_CACHE_HOME", NULL);
     return 0;
 }
 
