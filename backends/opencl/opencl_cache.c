@@ -66,10 +66,9 @@ lop_status opencl_cache_read(const opencl_device *device, const char *key, unsig
 }
 
 /* Digest, line end, binary; the caller frees. */
-static lop_status wrap(const opencl_device *device, cl_program program, char **out, size_t *size)
+static lop_status wrap(cl_program program, char **out, size_t *size)
 {
-    size_t bytes = 0;
-    (void)device; /* a program of one device has one binary */
+    size_t bytes = 0; /* one: a program of one device has one binary */
     OPENCL_TRY(clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL));
     if (bytes == 0) return LOP_FAIL(LOP_E_DEVICE, "the driver gives no binary");
     LOP_TRY(LOP_NEW(out, DIGEST + 1 + bytes));
@@ -88,7 +87,7 @@ void opencl_cache_write(const opencl_device *device, const char *key, cl_program
     char *path = NULL, *bytes = NULL;
     size_t size = 0;
     if (device->cache == NULL) return;
-    if (wrap(device, program, &bytes, &size) != LOP_OK || lop_folder_make(device->cache) != LOP_OK ||
+    if (wrap(program, &bytes, &size) != LOP_OK || lop_folder_make(device->cache) != LOP_OK ||
         path_of(device, key, &path) != LOP_OK || lop_file_write_atomic(path, bytes, size) != LOP_OK)
         lop_error_clear();
     lop_free(path);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Lanes of a group on a processor, where they are turns of a loop: more of them only cost local memory. */
-enum { LANES_OF_CPU = 64, LANES_LEAST = 32 };
+enum { LANES_OF_CPU = 64 };
 
 /* "NVIDIA H100 80GB HBM3; OpenCL 3.0 CUDA; NVIDIA CUDA, OpenCL 3.0 CUDA 13.0; driver 580.95" */
 static lop_status made_by(const opencl_place *place, char **out)
@@ -32,12 +32,11 @@ done:
     return status;
 }
 
-static int32_t lanes_most(cl_device_type type, size_t group)
+int32_t opencl_lanes(size_t most)
 {
-    int32_t lanes = LANES_LEAST;
-    const size_t most = (type & CL_DEVICE_TYPE_CPU) != 0 && group > LANES_OF_CPU ? LANES_OF_CPU : group;
+    int32_t lanes = OPENCL_LANES_LEAST;
     while ((size_t)lanes * 2 <= most && lanes < INT32_MAX / 4) lanes *= 2;
-    return lanes;
+    return most < OPENCL_LANES_LEAST ? 0 : lanes;
 }
 
 /* What the device has, as it says itself. */
@@ -72,7 +71,8 @@ static lop_status describe(cl_device_id id, lop_device *out, opencl_device *own)
     out->local_bytes = (size_t)local;
     out->align = own->view_align;
     out->units = (int)units;
-    out->lanes_max = lanes_most(type, group);
+    out->lanes_max =
+        opencl_lanes((type & CL_DEVICE_TYPE_CPU) != 0 && group > LANES_OF_CPU ? LANES_OF_CPU : group);
     out->product_types = 1u << LOP_F32;
     out->host_memory = false;
     out->accelerator = (type & CL_DEVICE_TYPE_CPU) == 0;

@@ -10,6 +10,7 @@
 #include "core/device/backend.h"
 
 enum { OPENCL_WORDS = 3, OPENCL_PACKS = 2 }; /* f32, f16, bf16; narrow and wide */
+enum { OPENCL_LANES_LEAST = 32 };            /* of a group, below which no kernel runs */
 
 typedef struct opencl_device {
     cl_device_id id;
@@ -48,6 +49,9 @@ static inline cl_mem opencl_mem(const lop_buf *buf)
 
 /* "CL_OUT_OF_RESOURCES", of OpenCL's codes and of CLBlast's. */
 const char *opencl_code_name(cl_int code);
+
+/* Lanes of a group that may have `most`: a power of two, as the dialect's trees want it; 0 below OPENCL_LANES_LEAST. */
+int32_t opencl_lanes(size_t most);
 
 /* The status of a call that gave `code`, its sentence being what was called and the vendor's word for the failure. */
 lop_status opencl_fail(cl_int code, const char *call, const char *file, int line);

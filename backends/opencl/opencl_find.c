@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PLATFORMS_MOST = 32, GROUP_LEAST = 32 };
+enum { PLATFORMS_MOST = 32 };
 #define NOT_FOUND_KHR (-1001) /* what a loader says that found no driver */
 
 static void LOP_PRINTF(2, 3) tell(lop_why *why, const char *format, ...)
@@ -91,9 +91,9 @@ static void device_look(cl_platform_id platform, cl_device_id id, opencl_found *
         tell(why, "%s was passed over: its driver has no compiler", t.name);
     } else if (!t.little_endian) {
         tell(why, "%s was passed over: it is big-endian, little-endian is needed", t.name);
-    } else if (t.group < GROUP_LEAST) {
+    } else if (t.group < OPENCL_LANES_LEAST) {
         tell(why, "%s was passed over: its largest group is %zu, %d are needed", t.name, t.group,
-             (int)GROUP_LEAST);
+             (int)OPENCL_LANES_LEAST);
     } else if (out->count < OPENCL_DEVICES_MOST) {
         out->at[out->count++] = (opencl_place){platform, id, t.type};
     }

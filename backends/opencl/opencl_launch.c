@@ -1,10 +1,9 @@
 /* opencl_launch.c - kernels of a queue, and their launch with arguments by the kinds of list.h. */
 #include "backends/opencl/opencl_device.h"
 #include "backends/opencl/opencl_program.h"
+#include "core/device/matrix.h"
 
 #include <stdio.h>
-
-enum { GROUP_LEAST = 32 };
 
 static const struct {
     const char *name, *kinds;
@@ -14,37 +13,28 @@ static const struct {
 #undef K
 };
 
-/* Groups are powers of two, as the dialect's trees want them. */
-static int32_t lanes_most(size_t group)
-{
-    int32_t lanes = GROUP_LEAST;
-    while ((size_t)lanes * 2 <= group && lanes < INT32_MAX / 4) lanes *= 2;
-    return group < GROUP_LEAST ? 0 : lanes;
-}
-
 static lop_status kernel_open(opencl_device *device, lop_kernel k, lop_type word, bool wide,
                               opencl_kernel *out)
 {
-    static const char *const words[OPENCL_WORDS] = {"f32", "f16", "bf16"};
     char name[64];
     cl_program program = NULL;
     cl_int code = CL_SUCCESS;
     size_t group = 0;
     cl_ulong local = 0;
     LOP_TRY(opencl_program_get(device, word, wide, &program));
-    (void)snprintf(name, sizeof name, "%s_%s_%d", kernels[k].name, words[word], wide ? 8 : 1);
+    (void)snprintf(name, sizeof name, "%s_%s_%d", kernels[k].name, lop_type_name(word), wide ? 8 : 1);
     out->object = clCreateKernel(program, name, &code);
     if (code != CL_SUCCESS) {
         out->object = NULL;
-        (void)opencl_fail(code, "clCreateKernel", __FILE__, __LINE__);
+        const lop_status status = opencl_fail(code, "clCreateKernel", __FILE__, __LINE__);
         lop_note("for kernel %s", name);
-        return LOP_E_DEVICE;
+        return status;
     }
     OPENCL_TRY(clGetKernelWorkGroupInfo(out->object, device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof group,
                                         &group, NULL));
     OPENCL_TRY(clGetKernelWorkGroupInfo(out->object, device->id, CL_KERNEL_LOCAL_MEM_SIZE, sizeof local,
                                         &local, NULL));
-    out->lanes = lanes_most(group);
+    out->lanes = opencl_lanes(group);
     out->local = (size_t)local;
     return LOP_OK;
 }
@@ -77,9 +67,9 @@ static lop_status args_set(cl_kernel kernel, const char *kinds, const lop_arg *a
 static lop_status fits(const lop_device *device, const opencl_kernel *kernel, lop_kernel k,
                        size_t local_bytes)
 {
-    if (kernel->lanes < GROUP_LEAST)
+    if (kernel->lanes == 0)
         return LOP_FAIL(LOP_E_UNSUPPORTED, "%s runs kernel %s in groups of less than %d lanes", device->name,
-                        kernels[k].name, (int)GROUP_LEAST);
+                        kernels[k].name, (int)OPENCL_LANES_LEAST);
     if (kernel->local + local_bytes > device->local_bytes)
         return LOP_FAIL(LOP_E_UNSUPPORTED, "%s gives a group %zu bytes of local memory; kernel %s needs %zu",
                         device->name, device->local_bytes, kernels[k].name, kernel->local + local_bytes);

@@ -1,6 +1,7 @@
 /* opencl_program.c - builds the kernels of one storage word and one pack as a program, when one is first launched. */
 #include "backends/opencl/opencl_program.h"
 #include "core/base/memory.h"
+#include "core/device/matrix.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,8 +11,7 @@ enum { LOG_LINES = 5, LOG_MOST = 600 };
 /* No flag that would let the compiler change a result; correct rounding where the device has it. */
 static void options_write(const opencl_device *device, lop_type word, bool wide, char *out, size_t size)
 {
-    static const char *const words[OPENCL_WORDS] = {"f32", "f16", "bf16"};
-    (void)snprintf(out, size, "-cl-std=CL1.2 -DWORD=%s -DPACKS=%d%s", words[word], wide ? 8 : 1,
+    (void)snprintf(out, size, "-cl-std=CL1.2 -DWORD=%s -DPACKS=%d%s", lop_type_name(word), wide ? 8 : 1,
                    device->divides_exactly ? " -cl-fp32-correctly-rounded-divide-sqrt" : "");
 }
 

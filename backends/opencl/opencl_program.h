@@ -15,7 +15,7 @@ extern const opencl_text opencl_kernels;
 LOP_CHECKED lop_status opencl_program_get(opencl_device *device, lop_type word, bool wide, cl_program *out);
 
 /* Programs that were built, in files of a folder: named by the SHA-256 of the text, the options and what makes the
- * binary (`made_by`); a file that is not whole, or not of this key, is as good as none. */
+ * binary (`made_by`); a file that is not whole is as good as none. */
 #define OPENCL_KEY 65
 LOP_CHECKED lop_status opencl_cache_key(const opencl_device *device, const char *options,
                                         char out[OPENCL_KEY]);
