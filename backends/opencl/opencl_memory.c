@@ -4,22 +4,27 @@
 enum { LEAST_BYTES = 16, PIECE_BYTES = 4 << 20 };
 
 /* Some drivers take memory when a buffer is first used: a few bytes written now make it now. */
-static lop_status touch(const opencl_device *device, cl_mem mem)
+static cl_int touch(const opencl_device *device, cl_mem mem)
 {
     static const cl_uchar zero = 0;
-    OPENCL_TRY(clEnqueueFillBuffer(device->service, mem, &zero, 1, 0, LEAST_BYTES, 0, NULL, NULL));
-    OPENCL_TRY(clFinish(device->service));
-    return LOP_OK;
+    const cl_int code = clEnqueueFillBuffer(device->service, mem, &zero, 1, 0, LEAST_BYTES, 0, NULL, NULL);
+    return code == CL_SUCCESS ? clFinish(device->service) : code;
 }
 
 /* Page-locked memory is what the driver allocates for a buffer that it may reach from the host; it stays mapped. */
-static lop_status map(const opencl_device *device, lop_buf *buf, size_t bytes)
+static cl_int map(const opencl_device *device, lop_buf *buf, size_t bytes)
 {
     cl_int code = CL_SUCCESS;
     buf->host = clEnqueueMapBuffer(device->service, buf->impl, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0, bytes,
                                    0, NULL, NULL, &code);
-    OPENCL_TRY(code);
-    return LOP_OK;
+    return code;
+}
+
+/* Whether a driver means by this, of a new buffer, that there is no room for it. */
+static bool is_refusal(cl_int code)
+{
+    return code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_RESOURCES ||
+           code == CL_OUT_OF_HOST_MEMORY || code == CL_INVALID_BUFFER_SIZE || code == CL_MAP_FAILURE;
 }
 
 lop_status opencl_buf_open(lop_buf *buf)
@@ -28,16 +33,21 @@ lop_status opencl_buf_open(lop_buf *buf)
     const bool host = buf->place == LOP_ON_HOST;
     const size_t bytes = buf->bytes > LEAST_BYTES ? buf->bytes : LEAST_BYTES;
     const cl_mem_flags flags = CL_MEM_READ_WRITE | (host ? CL_MEM_ALLOC_HOST_PTR : 0);
+    const char *call = "clCreateBuffer";
     cl_int code = CL_SUCCESS;
     buf->impl = clCreateBuffer(device->context, flags, bytes, NULL, &code);
-    lop_status status = code == CL_SUCCESS ? host ? map(device, buf, bytes) : touch(device, buf->impl)
-                                           : opencl_fail(code, "clCreateBuffer", __FILE__, __LINE__);
-    if (status == LOP_OK) {
+    if (code == CL_SUCCESS) {
+        call = host ? "clEnqueueMapBuffer" : "clEnqueueFillBuffer";
+        code = host ? map(device, buf, bytes) : touch(device, buf->impl);
+    }
+    if (code == CL_SUCCESS) {
         if (!host) atomic_fetch_add(&device->bytes_held, bytes);
         return LOP_OK;
     }
     if (buf->impl != NULL) (void)clReleaseMemObject(buf->impl);
     buf->impl = NULL;
+    const lop_status status = opencl_fail(code, call, __FILE__, __LINE__);
+    if (!is_refusal(code)) return status;
     return host ? LOP_E_MEMORY : LOP_E_DEVICE_MEMORY;
 }
 
