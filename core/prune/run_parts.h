@@ -155,8 +155,8 @@ LOP_CHECKED lop_status lop_run_count_zeros(lop_run *run, int row);
 LOP_CHECKED lop_status lop_run_count_range(lop_run *run, int32_t linear, lop_mat rounded);
 LOP_CHECKED lop_status lop_run_count_wrong(lop_run *run, int what, lop_mat x);
 
-/* Waits for the queue. `out` NULL: only looks for what is wrong; index -1: the embeddings. LOP_E_NUMERIC says of which linear of block `index` weights left their type's range, or which
- * activations are no numbers. */
+/* Waits for the queue. `out` NULL: only looks for what is wrong; index -1: the embeddings. LOP_E_NUMERIC says of which linear
+ * of block `index` weights left their type's range, or which activations are no numbers. */
 LOP_CHECKED lop_status lop_run_count_look(lop_run *run, int32_t index, lop_run_counts *out);
 
 /* Masks, rounding and the way to the host (run_apply.c): queued. */
