@@ -126,8 +126,9 @@ static bool is_lost(lop_run *run, lop_status status)
 {
     const bool again = status == LOP_E_ARGUMENT || status == LOP_E_FORMAT || status == LOP_E_UNSUPPORTED ||
                        status == LOP_E_NUMERIC;
-    return status != LOP_OK && status != LOP_E_STOPPED &&
-           (again || (run->output && lop_output_done(run->output) + lop_output_held_back(run->output) == 0));
+    const bool empty =
+        run->output != NULL && lop_output_done(run->output) + lop_output_held_back(run->output) == 0;
+    return status != LOP_OK && (again || empty);
 }
 
 /* What the writer has under way becomes part of the journal, and what is held back until the run is identified, so that a

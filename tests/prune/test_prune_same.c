@@ -199,6 +199,28 @@ static void other_runs_refused(void **state)
     bench_close(&b);
 }
 
+/* A run that is stopped before its first block leaves nothing behind, and resuming it begins it. */
+static void stopped_at_once(void **state)
+{
+    (void)state;
+    prune_bench b;
+    char *text = NULL;
+    bench_open(&b, small);
+    first_run(&b, "wanda");
+    lop_log log = {.stop = true};
+    prune_try t = bench_try(&b, "wanda", half);
+    t.save = bench_other(&b, "at-once");
+    t.log = &log;
+    prune_fails(prune_do(&t, &text), LOP_E_STOPPED, "");
+    assert_int_not_equal(access(t.save, F_OK), 0);
+    const lop_setting again[] = {half[0], half[1], {"resume", "on"}, {NULL, NULL}};
+    prune_try resumed = bench_try(&b, "wanda", again);
+    resumed.save = t.save;
+    json_decref(prune_report(&resumed));
+    assert_true(folders_equal(b.save, t.save));
+    bench_close(&b);
+}
+
 /* ---- theorems */
 
 /* Sums over windows do not know their order, but for rounding: block 0 of a permuted run has the same masks nearly
@@ -244,13 +266,10 @@ static void better_than_magnitude(void **state)
 int test_prune_same(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threads),
-        cmocka_unit_test(budgets),
-        cmocka_unit_test(stop_and_resume),
-        cmocka_unit_test(kill_and_resume),
-        cmocka_unit_test(other_runs_refused),
-        cmocka_unit_test(permuted_windows),
-        cmocka_unit_test(better_than_magnitude),
+        cmocka_unit_test(threads),          cmocka_unit_test(budgets),
+        cmocka_unit_test(stop_and_resume),  cmocka_unit_test(stopped_at_once),
+        cmocka_unit_test(kill_and_resume),  cmocka_unit_test(other_runs_refused),
+        cmocka_unit_test(permuted_windows), cmocka_unit_test(better_than_magnitude),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
