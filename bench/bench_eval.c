@@ -181,6 +181,7 @@ static lop_status open_model(eval_bench *e)
 
 static void close_model(eval_bench *e)
 {
+    if (e->arena != NULL && lop_queue_wait(e->queue) != LOP_OK) lop_note("and the device's queue");
     lop_head_close(e->head);
     lop_forward_close(e->forward);
     lop_free(e->blocks);

@@ -79,6 +79,7 @@ static lop_status time_of(const lop_fence *f, cl_ulong *out)
 lop_status opencl_fence_nanoseconds(const lop_fence *from, const lop_fence *to, double *ns)
 {
     cl_ulong a = 0, b = 0;
+    LOP_TRY(opencl_fence_wait_host(to));
     LOP_TRY(time_of(from, &a));
     LOP_TRY(time_of(to, &b));
     *ns = (double)b - (double)a;

@@ -13,14 +13,26 @@ static const struct {
 #undef K
 };
 
+/* How wide its groups may be, and the local memory that it takes by itself. */
+static lop_status kernel_measure(const opencl_device *device, opencl_kernel *k)
+{
+    size_t group = 0;
+    cl_ulong local = 0;
+    OPENCL_TRY(clGetKernelWorkGroupInfo(k->object, device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof group,
+                                        &group, NULL));
+    OPENCL_TRY(clGetKernelWorkGroupInfo(k->object, device->id, CL_KERNEL_LOCAL_MEM_SIZE, sizeof local, &local,
+                                        NULL));
+    k->lanes = opencl_lanes(group);
+    k->local = (size_t)local;
+    return LOP_OK;
+}
+
 static lop_status kernel_open(opencl_device *device, lop_kernel k, lop_type word, bool wide,
                               opencl_kernel *out)
 {
     char name[64];
     cl_program program = NULL;
     cl_int code = CL_SUCCESS;
-    size_t group = 0;
-    cl_ulong local = 0;
     LOP_TRY(opencl_program_get(device, word, wide, &program));
     (void)snprintf(name, sizeof name, "%s_%s_%d", kernels[k].name, lop_type_name(word), wide ? 8 : 1);
     out->object = clCreateKernel(program, name, &code);
@@ -30,13 +42,11 @@ static lop_status kernel_open(opencl_device *device, lop_kernel k, lop_type word
         lop_note("for kernel %s", name);
         return status;
     }
-    OPENCL_TRY(clGetKernelWorkGroupInfo(out->object, device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof group,
-                                        &group, NULL));
-    OPENCL_TRY(clGetKernelWorkGroupInfo(out->object, device->id, CL_KERNEL_LOCAL_MEM_SIZE, sizeof local,
-                                        &local, NULL));
-    out->lanes = opencl_lanes(group);
-    out->local = (size_t)local;
-    return LOP_OK;
+    const lop_status status = kernel_measure(device, out);
+    if (status == LOP_OK) return LOP_OK;
+    (void)clReleaseKernel(out->object);
+    out->object = NULL;
+    return status;
 }
 
 /* Sets a matrix: base, element offset, row stride. */

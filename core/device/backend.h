@@ -8,7 +8,8 @@
  *   - A queue belongs to one thread at a time. Work of one queue runs in call order; two are ordered only by fences.
  *   - A failure of queued work may surface in any later call on that queue and must surface in queue_wait. Vendor errors
  *     become LOP_E_DEVICE or LOP_E_DEVICE_MEMORY with the vendor's own words.
- *   - No backend prints, exits, reads the environment or keeps a global; none quietly computes on the host what it
+ *   - No backend prints, exits or keeps a global; none reads the environment but for folders that its users name there
+ *     (core/base/environment.h), or quietly computes on the host what it
  *     should compute on its device.
  *   - The same input gives the same bits on the same device, at any number of threads. */
 #ifndef LOP_CORE_DEVICE_BACKEND_H

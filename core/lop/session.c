@@ -67,15 +67,24 @@ static lop_math math_read(const char *text)
     return math;
 }
 
-/* What the backend passed over to find the device: a driver that is broken is worth knowing of though another is not. */
-static void passed_over_tell(lop_session *session)
+static void why_tell(lop_session *session, const lop_backend *backend, lop_event_kind kind)
 {
     int count = 0;
     lop_why why = {""};
-    if (session->device.backend->device_count(&count, &why) != LOP_OK) lop_error_clear();
-    if (why.text[0] != '\0')
-        lop_log_say(&session->log, LOP_EVENT_WARNING, "backend %s: %s", session->device.backend->name,
-                    why.text);
+    if (backend->device_count(&count, &why) != LOP_OK) lop_error_clear();
+    if (why.text[0] != '\0') lop_log_say(&session->log, kind, "backend %s: %s", backend->name, why.text);
+}
+
+/* What was passed over to find the device, in its backend and, where the best was wanted, in the better ones: a driver
+ * that is broken is worth knowing of. */
+static void passed_over_tell(lop_session *session, bool best)
+{
+    const lop_backend_list list = lop_backends();
+    for (int i = 0; i < list.count; i++) {
+        const bool chosen = list.at[i] == session->device.backend;
+        if (best || chosen) why_tell(session, list.at[i], chosen ? LOP_EVENT_WARNING : LOP_EVENT_NOTE);
+        if (chosen) return;
+    }
 }
 
 lop_status lop_session_device(lop_session *session, lop_device **out)
@@ -89,7 +98,7 @@ lop_status lop_session_device(lop_session *session, lop_device **out)
     lop_device_math(&session->device, math_read(lop_settings_text(s, "math")));
     lop_device_fast(&session->device, lop_settings_flag(s, "fast"));
     LOP_TRY(lop_device_threads(&session->device, (int)lop_settings_int(s, "threads")));
-    passed_over_tell(session);
+    passed_over_tell(session, strcmp(wanted, "auto") == 0);
     lop_log_say(&session->log, LOP_EVENT_NOTE, "backend %s: %s (%s)", session->device.backend->name,
                 session->device.name, lop_settings_given(s, "backend") ? "as asked" : "the best there is");
     return LOP_OK;

@@ -126,6 +126,7 @@ lop_status lop_run_compute(lop_run *run, int32_t index)
     lop_run_counts counts;
     lop_job *job = NULL;
     LOP_TRY(lop_log_check_stop(run->call->log));
+    LOP_TRY(lop_run_identity_look(run));
     LOP_TRY(load(run));
     LOP_TRY(lop_run_count_begin(run));
     LOP_TRY(lop_run_count_zeros(run, LOP_COUNT_BEFORE));

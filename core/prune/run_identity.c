@@ -21,9 +21,17 @@ static void *identity_main(void *user)
     char *fingerprint = NULL;
     lop_status status = lop_run_identify(run, &run->identity.stop, &fingerprint);
     if (status == LOP_OK) status = lop_output_identify(run->output, fingerprint);
-    if (status != LOP_OK) lop_error_save(&run->identity.failed);
+    if (status != LOP_OK) {
+        lop_error_save(&run->identity.failed);
+        atomic_store(&run->identity.lost, true);
+    }
     lop_free(fingerprint);
     return NULL;
+}
+
+lop_status lop_run_identity_look(lop_run *run)
+{
+    return atomic_load(&run->identity.lost) ? lop_run_identity_wait(run) : LOP_OK;
 }
 
 lop_status lop_run_identity_start(lop_run *run)

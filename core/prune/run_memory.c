@@ -136,16 +136,39 @@ static double gib(uint64_t bytes)
     return (double)bytes / (1024.0 * 1024.0 * 1024.0);
 }
 
+enum { PART_OF_OTHERS = 16 };
+
+/* What the run may take of the device: the budget, or without one what is free there, less a part for what drivers and
+ * libraries take beside it. 0: no limit. */
+static lop_status device_allowed(const lop_run *run, uint64_t *out)
+{
+    lop_device *device = run->call->device;
+    size_t there = 0;
+    *out = run->call->device_bytes_most;
+    if (*out != 0 || device == NULL || device->host_memory) return LOP_OK;
+    LOP_TRY(device->backend->bytes_free(device, &there));
+    *out = there - there / PART_OF_OTHERS;
+    return LOP_OK;
+}
+
 lop_status lop_run_fit(const lop_run *run, lop_place *out, lop_run_bytes *used)
 {
     lop_run_bytes bytes;
-    const uint64_t device = run->call->device_bytes_most, host = run->call->host_bytes_most;
+    uint64_t device;
+    const uint64_t host = run->call->host_bytes_most;
+    LOP_TRY(device_allowed(run, &device));
     *out = LOP_ON_DEVICE;
     LOP_TRY(lop_run_measure(run, LOP_ON_DEVICE, &bytes));
     if (device != 0 && bytes.device > device) {
         *out = LOP_ON_HOST;
         LOP_TRY(lop_run_measure(run, LOP_ON_HOST, &bytes));
     }
+    if (device != 0 && bytes.device > device && run->call->device_bytes_most == 0)
+        return LOP_FAIL(
+            LOP_E_DEVICE_MEMORY,
+            "this run takes %.3f GiB of device memory and %.3f are free on %s: a lower --forward-batch "
+            "takes less",
+            gib(bytes.device), gib(device), run->call->device->name);
     if (device != 0 && bytes.device > device)
         return LOP_FAIL(LOP_E_DEVICE_MEMORY,
                         "this run takes %.3f GiB of device memory (%" PRIu64

@@ -50,7 +50,7 @@ typedef struct lop_run_mats {
 typedef struct lop_identity {
     pthread_t thread;
     bool started;
-    atomic_bool stop;
+    atomic_bool stop, lost;  /* lost: `failed` is written */
     lop_error_record failed; /* code LOP_OK: nothing has */
 } lop_identity;
 
@@ -114,6 +114,7 @@ LOP_CHECKED lop_status lop_run_fingerprint(const lop_run *run, char **out);
 LOP_CHECKED lop_status lop_run_identify(lop_run *run, const atomic_bool *stop, char **fingerprint);
 LOP_CHECKED lop_status lop_run_identity_start(lop_run *run);
 LOP_CHECKED lop_status lop_run_identity_wait(lop_run *run);
+LOP_CHECKED lop_status lop_run_identity_look(lop_run *run); /* what has failed by now; does not wait */
 void lop_run_identity_close(lop_run *run, bool wanted);
 
 /* True if the folder to be written holds, sealed, the report of this very run: it ended, or died behind its last act
