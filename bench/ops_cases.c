@@ -17,6 +17,20 @@ static lop_status run_linear(lop_queue *q, const ops_set *s)
     return lop_linear(q, tokens_of(s->a), tokens_of(s->b), LOP_NONE, s->square);
 }
 
+/* Each slab of the gradient of a weight is left where it is. */
+static lop_status leave(void *user, lop_queue *q, int32_t first, lop_mat dw)
+{
+    (void)user, (void)q, (void)first, (void)dw;
+    return LOP_OK;
+}
+
+static lop_status run_linear_back(lop_queue *q, const ops_set *s)
+{
+    const lop_linear_back_args args = {
+        .dy = s->square, .x = tokens_of(s->a), .slab = tokens_of(s->to[LOP_F32]), .fn = leave};
+    return lop_linear_back(q, &args);
+}
+
 static lop_status run_gemm(lop_queue *q, const ops_set *s)
 {
     const lop_gemm_args args = {
@@ -69,6 +83,21 @@ static lop_status run_rmsnorm_f32(lop_queue *q, const ops_set *s)
     return lop_rmsnorm(q, s->to[LOP_F32], s->row, 1e-5f, s->c);
 }
 
+static lop_status run_rmsnorm_back(lop_queue *q, const ops_set *s)
+{
+    return lop_rmsnorm_back(q, s->a, s->row, 1e-5f, s->b, s->to[LOP_F32]);
+}
+
+static lop_status run_rmsnorm_back_f32(lop_queue *q, const ops_set *s)
+{
+    return lop_rmsnorm_back(q, s->score, s->row, 1e-5f, s->b, s->to[LOP_F32]);
+}
+
+static lop_status run_rope_back(lop_queue *q, const ops_set *s)
+{
+    return lop_rope_back(q, s->b, OPS_HEAD, s->table, OPS_TOKENS);
+}
+
 static lop_status run_rope(lop_queue *q, const ops_set *s)
 {
     return lop_rope(q, s->b, OPS_HEAD, s->table, OPS_TOKENS);
@@ -91,6 +120,11 @@ static lop_status run_softmax_back(lop_queue *q, const ops_set *s)
 static lop_status run_gate(lop_queue *q, const ops_set *s)
 {
     return lop_gate(q, LOP_GATE_SILU, s->a, s->b, s->c);
+}
+
+static lop_status run_gate_back(lop_queue *q, const ops_set *s)
+{
+    return lop_gate_back(q, LOP_GATE_SILU, s->a, s->b, s->c);
 }
 
 static lop_status run_cross_entropy(lop_queue *q, const ops_set *s)
@@ -194,8 +228,9 @@ static lop_status run_zero_dropped(lop_queue *q, const ops_set *s)
 
 /* Names say the second word where there are two: cast_f32 is from W to f32, axpby_f32 adds W to f32. */
 const ops_case ops_cases[] = {
-    {"linear", run_linear, OPS_PRODUCT, 2, 0, 2.0 * OPS_TOKENS}, /* (T, C) by (T, C) transposed */
-    {"gemm", run_gemm, OPS_PRODUCT, 2, 0, 2.0 * OPS_TOKENS},     /* (T, T) by (T, C) */
+    {"linear", run_linear, OPS_PRODUCT, 2, 0, 2.0 * OPS_TOKENS},           /* (T, C) by (T, C) transposed */
+    {"gemm", run_gemm, OPS_PRODUCT, 2, 0, 2.0 * OPS_TOKENS},               /* (T, T) by (T, C) */
+    {"linear_back", run_linear_back, OPS_PRODUCT, 1, 4, 2.0 * OPS_TOKENS}, /* (T, T) transposed by (T, C) */
     {"cast_f32", run_cast_f32, OPS_EVERY, 1, 4, 0},
     {"cast_f16", run_cast_f16, OPS_EVERY, 1, 2, 0},
     {"cast_bf16", run_cast_bf16, OPS_EVERY, 1, 2, 0},
@@ -205,10 +240,14 @@ const ops_case ops_cases[] = {
     {"gather_rows", run_gather_rows, OPS_EVERY, 2, 0, 0},
     {"rmsnorm", run_rmsnorm, OPS_EVERY, 2, 0, 4},
     {"rmsnorm_f32", run_rmsnorm_f32, OPS_HALVES, 1, 4, 4}, /* from the stream */
+    {"rmsnorm_back", run_rmsnorm_back, OPS_EVERY, 2, 8, 11},
+    {"rmsnorm_back_f32", run_rmsnorm_back_f32, OPS_HALVES, 1, 12, 11},
     {"rope", run_rope, OPS_EVERY, 2, 0, 3},
+    {"rope_back", run_rope_back, OPS_EVERY, 2, 0, 3},
     {"softmax_causal", run_softmax, OPS_EVERY, 2, 0, 14},
     {"softmax_back", run_softmax_back, OPS_EVERY, 3, 0, 5},
     {"gate_silu", run_gate, OPS_EVERY, 3, 0, 13},
+    {"gate_back_silu", run_gate_back, OPS_EVERY, 5, 0, 32},
     {"cross_entropy", run_cross_entropy, OPS_EVERY, 1, 0, 13},
     {"argmax_rows", run_argmax, OPS_EVERY, 1, 0, 1},
     {"colsum_sq", run_colsum_sq, OPS_EVERY, 1, 0, 2},

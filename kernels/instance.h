@@ -11,16 +11,20 @@
 #include "kernels/pair.cl"
 #undef OTHER
 
-#define RMSNORM rmsnorm_row
-#define FROM    WORD
+#define RMSNORM      rmsnorm_row
+#define RMSNORM_BACK rmsnorm_back_row
+#define FROM         WORD
 #include "kernels/rmsnorm.cl"
 #undef RMSNORM
+#undef RMSNORM_BACK
 #undef FROM
 #if !STORE_EXACT
-#define RMSNORM rmsnorm_row_f32
-#define FROM    f32
+#define RMSNORM      rmsnorm_row_f32
+#define RMSNORM_BACK rmsnorm_back_row_f32
+#define FROM         f32
 #include "kernels/rmsnorm.cl"
 #undef RMSNORM
+#undef RMSNORM_BACK
 #undef FROM
 #endif
 

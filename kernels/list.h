@@ -20,14 +20,17 @@ K(sq_error_row_bf16, WORDS, M, M, M, I)
 /* rmsnorm.cl: from rows of the instance's word, and from rows of f32 */
 K(rmsnorm_row, WORDS, M, M, F, M, I)
 K(rmsnorm_row_f32, HALVES, M, M, F, M, I)
+K(rmsnorm_back_row, WORDS, M, M, F, M, M, I)
+K(rmsnorm_back_row_f32, HALVES, M, M, F, M, M, I)
 
 /* row.cl, softmax.cl, gate.cl, loss.cl */
 K(add_bias, WORDS, M, M, I)
 K(gather_row, WORDS, M, M, M, I)
-K(rope_row, WORDS, M, M, I, I, I)
+K(rope_row, WORDS, M, M, F, I, I, I)
 K(softmax_row, WORDS, M, I, I, I, I, F, I)
 K(softmax_back_row, WORDS, M, M, F, I)
 K(gate_row, WORDS, M, M, M, I, I, I)
+K(gate_back_row, WORDS, M, M, M, I, I, I)
 K(cross_entropy_begin, F32, M, I)
 K(cross_entropy_add, WORDS, M, M, M, I, I)
 K(cross_entropy_end, F32, M, M, M, I)

@@ -16,9 +16,11 @@ KERNEL(gather_row)(HERE IN(WORD, from), IN(i32, index), OUT(WORD, to), const int
     EACH_PACK(c, 0, cols) STORE(target, c, LOAD(source, c));
 }
 
-/* Turns the pairs (j, j + half) of every head by the row's angles.  Shapes: x (T, heads * 2 * half) WORD in place,
- * table (tokens or more, 2 * half) f32: cosines, then sines; row r has the angles of table row r % tokens. */
-KERNEL(rope_row)(HERE OUT(WORD, x), IN(f32, table), const int half_head, const int heads, const int tokens)
+/* Turns the pairs (j, j + half) of every head by the row's angles, or with way -1 back by them.  Shapes: x (T, heads * 2 *
+ * half) WORD in place, table (tokens or more, 2 * half) f32: cosines, then sines; row r has the angles of table row r %
+ * tokens. */
+KERNEL(rope_row)
+(HERE OUT(WORD, x), IN(f32, table), const float way, const int half_head, const int heads, const int tokens)
 {
     GLOBAL WORD *row = ROW(x, GROUP);
     GLOBAL const f32 *cosine = ROW(table, GROUP % tokens);
@@ -28,7 +30,7 @@ KERNEL(rope_row)(HERE OUT(WORD, x), IN(f32, table), const int half_head, const i
         GLOBAL WORD *right = left + half_head;
         EACH_TEAM_PACK(j, half_head) {
             const PACK a = LOAD(left, j), b = LOAD(right, j);
-            const PACK cosines = LOAD_OF(f32, cosine, j), sines = LOAD_OF(f32, sine, j);
+            const PACK cosines = LOAD_OF(f32, cosine, j), sines = way * LOAD_OF(f32, sine, j);
             STORE(left, j, a * cosines - b * sines);
             STORE(right, j, b * cosines + a * sines);
         }

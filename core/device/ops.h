@@ -19,6 +19,21 @@ LOP_CHECKED lop_status lop_gemm(lop_queue *q, const lop_gemm_args *args);
  * rounded to y's type before the bias comes to it. */
 LOP_CHECKED lop_status lop_linear(lop_queue *q, lop_mat x, lop_mat w, lop_mat bias, lop_mat y);
 
+/* Backward of y = x W^T from dy: dx = dy W and dW = dy^T x, each if it is wanted. dW comes in slabs of rows, from the
+ * first on, so that it never exists whole: fn is called as soon as rows [first, first + dw.rows) are queued, and what it
+ * queues is done before the next slab takes their place.
+ *   Shapes   dy (T, out) W; for dx: w (out, in) W, dx (T, in) W or f32; for dW: x (T, in) W, slab (n, in) f32, n > 0:
+ *            scratch for up to n rows at a time. The rest is absent */
+typedef lop_status lop_slab_fn(void *user, lop_queue *q, int32_t first, lop_mat dw);
+typedef struct lop_linear_back_args {
+    lop_mat dy;
+    lop_mat w, dx;
+    lop_mat x, slab;
+    lop_slab_fn *fn;
+    void *user;
+} lop_linear_back_args;
+LOP_CHECKED lop_status lop_linear_back(lop_queue *q, const lop_linear_back_args *args);
+
 /* ------------------------------------------------------------------------------------------------ elementwise */
 
 /* to = from, rounded to nearest even.  Shapes: equal; types any of f32, f16, bf16. */
@@ -38,11 +53,21 @@ LOP_CHECKED lop_status lop_gather_rows(lop_queue *q, lop_mat from, lop_mat index
 /* y = x g / sqrt(mean(x^2) + eps), row by row.  Shapes: x (T, C) W or f32, gain (1, C) f32, y (T, C) W. */
 LOP_CHECKED lop_status lop_rmsnorm(lop_queue *q, lop_mat x, lop_mat gain, float eps, lop_mat y);
 
+/* dx += the gradient with respect to x from dy, that with respect to y; a residual stream's own is there already.
+ *   Shapes   x (T, C) W or f32, gain (1, C) f32, dy (T, C) W, dx (T, C) f32 */
+LOP_CHECKED lop_status lop_rmsnorm_back(lop_queue *q, lop_mat x, lop_mat gain, float eps, lop_mat dy,
+                                        lop_mat dx);
+
 /* Rotates pairs (j, j + hd/2) of every head in place by the angle of the row's position.
  *   Shapes   x (T, heads * hd) W; table (P, hd) f32: cosines of the hd/2 frequencies, then their sines, per position;
  *            row r of x has position r % tokens of the table view; tokens <= P, T a multiple of tokens
  *   Source   RoFormer, in the half-split layout of Hugging Face */
 LOP_CHECKED lop_status lop_rope(lop_queue *q, lop_mat x, int32_t head_dim, lop_mat table, int32_t tokens);
+
+/* The same by the negative angles: dx holds the gradient with respect to what lop_rope gave, then with respect to what it
+ * took. */
+LOP_CHECKED lop_status lop_rope_back(lop_queue *q, lop_mat dx, int32_t head_dim, lop_mat table,
+                                     int32_t tokens);
 
 /* Softmax over the keys a query may see, in place; the rest of the row becomes 0.
  *   Shapes   s (n * queries, keys) W: n tiles of `queries` rows; row r is query first_query + r % queries, column c is
@@ -62,6 +87,10 @@ typedef enum lop_gate_kind { LOP_GATE_SILU, LOP_GATE_GELU, LOP_GATE_GELU_TANH, L
 
 /* y = f(gate) * up; without `up` (absent) y = f(gate).  Shapes: gate, up, y (T, F) W. */
 LOP_CHECKED lop_status lop_gate(lop_queue *q, lop_gate_kind kind, lop_mat gate, lop_mat up, lop_mat y);
+
+/* Backward of it, in place: gate and up hold what lop_gate took, then the gradients with respect to them.
+ *   Shapes   dy, gate, up (T, F) W; up may be absent */
+LOP_CHECKED lop_status lop_gate_back(lop_queue *q, lop_gate_kind kind, lop_mat dy, lop_mat gate, lop_mat up);
 
 /* Cross-entropy over a vocabulary that comes in chunks. state (T, 3) f32: running maximum, sum of exponentials below it,
  * logit of the target. lop_cross_entropy_begin sets it; _add takes the logits of tokens [first, first + n);

@@ -90,3 +90,45 @@ lop_status lop_linear(lop_queue *q, lop_mat x, lop_mat w, lop_mat bias, lop_mat 
     LOP_TRY(lop_gemm(q, &product));
     return lop_mat_present(bias) ? lop_add_bias(q, y, bias) : LOP_OK;
 }
+
+static lop_status slabs_of(lop_queue *q, const lop_linear_back_args *a)
+{
+    for (int32_t first = 0; first < a->dy.cols; first += a->slab.rows) {
+        const int32_t left = a->dy.cols - first, rows = left < a->slab.rows ? left : a->slab.rows;
+        const lop_mat dw = lop_mat_rows(a->slab, 0, rows);
+        const lop_gemm_args product = {.a = lop_mat_cols(a->dy, first, rows),
+                                       .b = a->x,
+                                       .c = dw,
+                                       .ta = true,
+                                       .alpha = 1.0f,
+                                       .math = q->device->math,
+                                       .count = 1};
+        LOP_TRY(lop_gemm(q, &product));
+        LOP_TRY(a->fn(a->user, q, first, dw));
+    }
+    return LOP_OK;
+}
+
+lop_status lop_linear_back(lop_queue *q, const lop_linear_back_args *a)
+{
+    const uint32_t word = LOP_BIT(a->dy.type), f32 = LOP_BIT(LOP_F32);
+    const bool with_dx = lop_mat_present(a->dx), with_dw = lop_mat_present(a->slab);
+    const lop_role read = LOP_READ, written = LOP_WRITTEN, absent = LOP_READ_MAYBE;
+    const lop_operand operands[] = {
+        {"dy", a->dy, LOP_FREE, LOP_FREE, q->device->product_types, LOP_READ},
+        {"w", a->w, a->dy.cols, LOP_FREE, word, with_dx ? read : absent},
+        {"dx", a->dx, a->dy.rows, a->w.cols, word | f32, with_dx ? written : absent},
+        {"x", a->x, a->dy.rows, with_dx ? a->w.cols : LOP_FREE, word, with_dw ? read : absent},
+        {"slab", a->slab, LOP_FREE, a->x.cols, f32, with_dw ? written : absent},
+    };
+    LOP_CHECK(q, "linear_back", operands);
+    if (with_dw && a->slab.rows == 0)
+        return LOP_FAIL(LOP_E_ARGUMENT, "linear_back: slab is (0, %d), expected a row at least",
+                        a->slab.cols);
+    if (with_dx) {
+        const lop_gemm_args product = {
+            .a = a->dy, .b = a->w, .c = a->dx, .alpha = 1.0f, .math = q->device->math, .count = 1};
+        LOP_TRY(lop_gemm(q, &product));
+    }
+    return with_dw ? slabs_of(q, a) : LOP_OK;
+}

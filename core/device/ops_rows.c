@@ -16,23 +16,51 @@ lop_status lop_rmsnorm(lop_queue *q, lop_mat x, lop_mat gain, float eps, lop_mat
     return LOP_LAUNCH(q, k, &shape, args);
 }
 
-lop_status lop_rope(lop_queue *q, lop_mat x, int32_t head_dim, lop_mat table, int32_t tokens)
+lop_status lop_rmsnorm_back(lop_queue *q, lop_mat x, lop_mat gain, float eps, lop_mat dy, lop_mat dx)
+{
+    const lop_operand operands[] = {
+        {"x", x, LOP_FREE, LOP_FREE, LOP_BIT(dy.type) | LOP_BIT(LOP_F32), LOP_READ},
+        {"gain", gain, 1, x.cols, LOP_BIT(LOP_F32), LOP_READ},
+        {"dy", dy, x.rows, x.cols, LOP_WORDS_ANY, LOP_READ},
+        {"dx", dx, x.rows, x.cols, LOP_BIT(LOP_F32), LOP_WRITTEN},
+    };
+    LOP_CHECK(q, "rmsnorm_back", operands);
+    const lop_launch_shape shape = lop_by_rows(x.rows, x.cols, dy.type);
+    const lop_arg args[] = {LOP_M(x), LOP_M(gain), LOP_F(eps), LOP_M(dy), LOP_M(dx), LOP_I(x.cols)};
+    const lop_kernel k = x.type == dy.type ? LOP_KERNEL_rmsnorm_back_row : LOP_KERNEL_rmsnorm_back_row_f32;
+    return LOP_LAUNCH(q, k, &shape, args);
+}
+
+/* By the angles times `way`: 1 or -1. */
+static lop_status turn(lop_queue *q, const char *op, lop_mat x, int32_t head_dim, lop_mat table,
+                       int32_t tokens, float way)
 {
     const lop_operand operands[] = {
         {"x", x, LOP_FREE, LOP_FREE, LOP_WORDS_ANY, LOP_WRITTEN},
         {"table", table, LOP_FREE, head_dim, LOP_BIT(LOP_F32), LOP_READ},
     };
-    LOP_CHECK(q, "rope", operands);
+    LOP_CHECK(q, op, operands);
     if (head_dim <= 0 || head_dim % 2 != 0 || x.cols % head_dim != 0)
-        return LOP_FAIL(LOP_E_ARGUMENT, "rope: heads of %d columns in x (%d, %d)", head_dim, x.rows, x.cols);
+        return LOP_FAIL(LOP_E_ARGUMENT, "%s: heads of %d columns in x (%d, %d)", op, head_dim, x.rows,
+                        x.cols);
     if (tokens <= 0 || tokens > table.rows || x.rows % tokens != 0)
         return LOP_FAIL(LOP_E_ARGUMENT,
-                        "rope: sequences of %d tokens in x (%d, %d) with a table of %d positions", tokens,
+                        "%s: sequences of %d tokens in x (%d, %d) with a table of %d positions", op, tokens,
                         x.rows, x.cols, table.rows);
     const lop_launch_shape shape = {.groups = x.rows, .cols = head_dim / 2, .word = x.type};
-    const lop_arg args[] = {LOP_M(x), LOP_M(table), LOP_I(head_dim / 2), LOP_I(x.cols / head_dim),
-                            LOP_I(tokens)};
+    const lop_arg args[] = {
+        LOP_M(x), LOP_M(table), LOP_F(way), LOP_I(head_dim / 2), LOP_I(x.cols / head_dim), LOP_I(tokens)};
     return LOP_LAUNCH(q, LOP_KERNEL_rope_row, &shape, args);
+}
+
+lop_status lop_rope(lop_queue *q, lop_mat x, int32_t head_dim, lop_mat table, int32_t tokens)
+{
+    return turn(q, "rope", x, head_dim, table, tokens, 1.0f);
+}
+
+lop_status lop_rope_back(lop_queue *q, lop_mat dx, int32_t head_dim, lop_mat table, int32_t tokens)
+{
+    return turn(q, "rope_back", dx, head_dim, table, tokens, -1.0f);
 }
 
 lop_status lop_softmax_causal(lop_queue *q, lop_mat s, const lop_softmax_args *a)
@@ -77,6 +105,23 @@ lop_status lop_gate(lop_queue *q, lop_gate_kind kind, lop_mat gate, lop_mat up, 
     const lop_arg args[] = {
         LOP_M(gate), LOP_M(up), LOP_M(y), LOP_I((int32_t)kind), LOP_I(lop_mat_present(up)), LOP_I(y.cols)};
     return LOP_LAUNCH(q, LOP_KERNEL_gate_row, &shape, args);
+}
+
+lop_status lop_gate_back(lop_queue *q, lop_gate_kind kind, lop_mat dy, lop_mat gate, lop_mat up)
+{
+    const lop_operand operands[] = {
+        {"dy", dy, LOP_FREE, LOP_FREE, LOP_WORDS_ANY, LOP_READ},
+        {"gate", gate, dy.rows, dy.cols, LOP_BIT(dy.type), LOP_WRITTEN},
+        {"up", up, dy.rows, dy.cols, LOP_BIT(dy.type), LOP_WRITTEN},
+    };
+    const int present = lop_mat_present(up) ? 3 : 2;
+    LOP_TRY(lop_check(q, "gate_back", operands, present));
+    if (kind < LOP_GATE_SILU || kind > LOP_GATE_RELU)
+        return LOP_FAIL(LOP_E_ARGUMENT, "gate_back: kind %d", (int)kind);
+    const lop_launch_shape shape = lop_by_rows(dy.rows, dy.cols, dy.type);
+    const lop_arg args[] = {LOP_M(dy),           LOP_M(gate),   LOP_M(up), LOP_I((int32_t)kind),
+                            LOP_I(present == 3), LOP_I(dy.cols)};
+    return LOP_LAUNCH(q, LOP_KERNEL_gate_back_row, &shape, args);
 }
 
 lop_status lop_cross_entropy_begin(lop_queue *q, lop_mat state)

@@ -93,10 +93,53 @@ static void linear_reference(const case_at *at, ref_mat *m)
     }
 }
 
+/* dy is (d[0], d[2]), w (d[2], d[1]); dW gathers from slabs of 16 rows. Variants: dx in the word, in f32, none; dW or none. */
+enum { SLAB = 16 };
+static int linear_back_mats(const case_at *at, case_mat *m)
+{
+    const int32_t T = at->d[0], in = at->d[1], out = at->d[2];
+    const bool with_dx = at->variant % 3 < 2, with_dw = at->variant < 3;
+    if (at->d[3] != 1 || (at->variant % 3 == 1 && at->word == LOP_F32) || (!with_dx && !with_dw)) return 0;
+    m[0] = (case_mat){T, out, at->word, CASE_IN, FILL_KIND, 0, 0, 0};
+    m[1] = (case_mat){out, in, at->word, with_dx ? CASE_IN : CASE_ABSENT, FILL_KIND, 0, 0, 0};
+    m[2] = (case_mat){
+        T, in, at->variant % 3 == 1 ? LOP_F32 : at->word, with_dx ? CASE_OUT : CASE_ABSENT, FILL_KIND, 0,
+        0, 0};
+    m[3] = (case_mat){T, in, at->word, with_dw ? CASE_IN : CASE_ABSENT, FILL_KIND, 0, 0, 0};
+    m[4] = (case_mat){SLAB, in, LOP_F32, with_dw ? CASE_SCRATCH : CASE_ABSENT, FILL_KIND, 0, 0, LOOSE_ROWS};
+    m[5] = (case_mat){out,       in, LOP_F32, with_dw ? CASE_OUT : CASE_ABSENT,
+                      FILL_KIND, 0,  0,       LOOSE_ROWS | LOOSE_COLS};
+    return 6;
+}
+
+static lop_status linear_back_slab(void *user, lop_queue *q, int32_t first, lop_mat dw)
+{
+    const lop_mat *whole = user;
+    return lop_cast(q, dw, lop_mat_rows(*whole, first, dw.rows));
+}
+
+static lop_status linear_back_call(lop_queue *q, const case_at *at, const lop_mat *m)
+{
+    lop_mat whole = m[5];
+    const lop_linear_back_args args = {
+        .dy = m[0], .w = m[1], .dx = m[2], .x = m[3], .slab = m[4], .fn = linear_back_slab, .user = &whole};
+    (void)at;
+    return lop_linear_back(q, &args);
+}
+
+static void linear_back_reference(const case_at *at, ref_mat *m)
+{
+    const ref_product plain = {false, false, 1.0, 0.0, 1}, turned = {true, false, 1.0, 0.0, 1};
+    if (at->variant % 3 < 2) ref_gemm(&plain, &m[0], &m[1], &m[2]);
+    if (at->variant < 3) ref_gemm(&turned, &m[0], &m[3], &m[5]);
+}
+
 static const op_case table[] = {
     {"gemm", WORDS_ALL | 1u << LOP_F64, KINDS_ALL, 6, CASE_PRODUCT, &products, gemm_mats, gemm_call,
      gemm_reference, product_flops},
     {"linear", WORDS_ALL, KINDS_ALL, 4, CASE_PRODUCT, &products, linear_mats, linear_call, linear_reference,
      product_flops},
+    {"linear_back", WORDS_ALL, KINDS_FINITE, 6, CASE_PRODUCT | CASE_STEPS, &products, linear_back_mats,
+     linear_back_call, linear_back_reference, product_flops},
 };
 const case_list cases_product = {table, sizeof table / sizeof table[0]};

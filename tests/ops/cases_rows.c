@@ -35,6 +35,34 @@ static double rmsnorm_flops(const case_at *at)
     return per_element(at, 4.0);
 }
 
+/* Variants as above. */
+static int rmsnorm_back_mats(const case_at *at, case_mat *m)
+{
+    if (at->variant == 1 && at->word == LOP_F32) return 0;
+    m[0] = (case_mat){at->d[0], at->d[1], at->variant == 1 ? LOP_F32 : at->word, CASE_IN, FILL_KIND, 0, 0, 0};
+    m[1] = (case_mat){1, at->d[1], LOP_F32, CASE_IN, FILL_PLAIN, 0, 0, 0};
+    m[2] = (case_mat){at->d[0], at->d[1], at->word, CASE_IN, FILL_PLAIN, 0, 0, 0};
+    m[3] = (case_mat){at->d[0], at->d[1], LOP_F32, CASE_INOUT, FILL_KIND, 0, 0, 0};
+    return 4;
+}
+
+static lop_status rmsnorm_back_call(lop_queue *q, const case_at *at, const lop_mat *m)
+{
+    (void)at;
+    return lop_rmsnorm_back(q, m[0], m[1], 1e-5f, m[2], m[3]);
+}
+
+static void rmsnorm_back_reference(const case_at *at, ref_mat *m)
+{
+    (void)at;
+    ref_rmsnorm_back(&m[0], &m[1], (double)1e-5f, &m[2], &m[3]);
+}
+
+static double rmsnorm_back_flops(const case_at *at)
+{
+    return per_element(at, 11.0);
+}
+
 /* ------------------------------------------------------------------------------------------------ rope */
 
 /* d = (tokens, heads, head size, sequences); the table has three positions to spare. What x may be depends
@@ -59,7 +87,17 @@ static lop_status rope_call(lop_queue *q, const case_at *at, const lop_mat *m)
 
 static void rope_reference(const case_at *at, ref_mat *m)
 {
-    ref_rope_op(&m[0], at->d[2], &m[1], at->d[0]);
+    ref_rope_op(&m[0], at->d[2], &m[1], at->d[0], 1.0);
+}
+
+static lop_status rope_back_call(lop_queue *q, const case_at *at, const lop_mat *m)
+{
+    return lop_rope_back(q, m[0], at->d[2], m[1], at->d[0]);
+}
+
+static void rope_back_reference(const case_at *at, ref_mat *m)
+{
+    ref_rope_op(&m[0], at->d[2], &m[1], at->d[0], -1.0);
 }
 
 static double rope_flops(const case_at *at)
@@ -146,21 +184,47 @@ static int gate_mats(const case_at *at, case_mat *m)
     return 3;
 }
 
+static const lop_gate_kind gate_kinds[4] = {LOP_GATE_SILU, LOP_GATE_GELU, LOP_GATE_GELU_TANH, LOP_GATE_RELU};
+static const ref_gate_kind ref_kinds[4] = {REF_SILU, REF_GELU, REF_GELU_TANH, REF_RELU};
+
 static lop_status gate_call(lop_queue *q, const case_at *at, const lop_mat *m)
 {
-    static const lop_gate_kind kinds[4] = {LOP_GATE_SILU, LOP_GATE_GELU, LOP_GATE_GELU_TANH, LOP_GATE_RELU};
-    return lop_gate(q, kinds[at->variant & 3], m[0], m[1], m[2]);
+    return lop_gate(q, gate_kinds[at->variant & 3], m[0], m[1], m[2]);
 }
 
 static void gate_reference(const case_at *at, ref_mat *m)
 {
-    static const ref_gate_kind kinds[4] = {REF_SILU, REF_GELU, REF_GELU_TANH, REF_RELU};
-    ref_gate(kinds[at->variant & 3], &m[0], at->variant & 4 ? NULL : &m[1], &m[2]);
+    ref_gate(ref_kinds[at->variant & 3], &m[0], at->variant & 4 ? NULL : &m[1], &m[2]);
 }
 
 static double gate_flops(const case_at *at)
 {
     return per_element(at, 5.0);
+}
+
+/* Variants as above. */
+static int gate_back_mats(const case_at *at, case_mat *m)
+{
+    const case_role up = at->variant & 4 ? CASE_ABSENT : CASE_INOUT;
+    m[0] = (case_mat){at->d[0], at->d[1], at->word, CASE_IN, FILL_KIND, 0, 0, 0};
+    m[1] = (case_mat){at->d[0], at->d[1], at->word, CASE_INOUT, FILL_KIND, 0, 4, 0};
+    m[2] = (case_mat){at->d[0], at->d[1], at->word, up, FILL_KIND, 0, 0, 0};
+    return 3;
+}
+
+static lop_status gate_back_call(lop_queue *q, const case_at *at, const lop_mat *m)
+{
+    return lop_gate_back(q, gate_kinds[at->variant & 3], m[0], m[1], m[2]);
+}
+
+static void gate_back_reference(const case_at *at, ref_mat *m)
+{
+    ref_gate_back(ref_kinds[at->variant & 3], &m[0], &m[1], at->variant & 4 ? NULL : &m[2]);
+}
+
+static double gate_back_flops(const case_at *at)
+{
+    return per_element(at, 12.0);
 }
 
 /* ------------------------------------------------------------------------------------------------ loss */
@@ -219,12 +283,18 @@ static void argmax_reference(const case_at *at, ref_mat *m)
 static const op_case table[] = {
     {"rmsnorm", WORDS_ALL, KINDS_ALL, 2, 0, &shapes_rows, rmsnorm_mats, rmsnorm_call, rmsnorm_reference,
      rmsnorm_flops},
+    {"rmsnorm_back", WORDS_ALL, KINDS_ALL, 2, 0, &shapes_rows, rmsnorm_back_mats, rmsnorm_back_call,
+     rmsnorm_back_reference, rmsnorm_back_flops},
     {"rope", WORDS_ALL, KINDS_ALL, 1, 0, &rope_shapes, rope_mats, rope_call, rope_reference, rope_flops},
+    {"rope_back", WORDS_ALL, KINDS_ALL, 1, 0, &rope_shapes, rope_mats, rope_back_call, rope_back_reference,
+     rope_flops},
     {"softmax_causal", WORDS_ALL, KINDS_FINITE, 3, 0, &softmax_shapes, softmax_mats, softmax_call,
      softmax_reference, softmax_flops},
     {"softmax_back", WORDS_ALL, KINDS_FINITE, 1, 0, &shapes_rows, softmax_back_mats, softmax_back_call,
      softmax_back_reference, softmax_back_flops},
     {"gate", WORDS_ALL, KINDS_FINITE, 8, 0, &shapes_rows, gate_mats, gate_call, gate_reference, gate_flops},
+    {"gate_back", WORDS_ALL, KINDS_FINITE, 8, 0, &shapes_rows, gate_back_mats, gate_back_call,
+     gate_back_reference, gate_back_flops},
     {"cross_entropy", WORDS_ALL, KINDS_FINITE, 2, CASE_STEPS, &shapes_rows, loss_mats, loss_call,
      loss_reference, loss_flops},
     {"argmax_rows", WORDS_ALL, KINDS_FINITE, 1, 0, &shapes_rows, argmax_mats, argmax_call, argmax_reference,

@@ -54,7 +54,12 @@ void refusals(void **state)
     REFUSED(lop_rope(q, x, 0, table, 4));
     REFUSED(lop_softmax_causal(q, x, &(lop_softmax_args){3, 0, 0, 0, 1.0f}));
     REFUSED(lop_softmax_causal(q, x, &(lop_softmax_args){0, 0, 0, 0, 1.0f}));
+    REFUSED(lop_rope_back(q, x, 8, table, 3));
     REFUSED(lop_gate(q, (lop_gate_kind)17, x, none, y));
+    REFUSED(lop_gate_back(q, (lop_gate_kind)17, x, y, none));
+    lop_mat no_rows = y;
+    no_rows.rows = 0;
+    REFUSED(lop_linear_back(q, &(lop_linear_back_args){.dy = x, .x = score, .slab = no_rows}));
     const lop_mat target = mat(&buf, 44, 1, 4, LOP_I32), sums = mat(&buf, 45, 4, 3, LOP_F32);
     const lop_mat short_target = mat(&buf, 44, 1, 3, LOP_I32), nll = mat(&buf, 46, 1, 4, LOP_F32);
     REFUSED(lop_cross_entropy_add(q, x, 0, short_target, sums));

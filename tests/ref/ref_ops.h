@@ -61,10 +61,13 @@ typedef struct ref_softmax {
     double scale;
 } ref_softmax;
 void ref_rmsnorm(const ref_mat *x, const ref_mat *gain, double eps, ref_mat *y);
-void ref_rope_op(ref_mat *x, int32_t head_dim, const ref_mat *table, int32_t tokens);
+void ref_rmsnorm_back(const ref_mat *x, const ref_mat *gain, double eps, const ref_mat *dy, ref_mat *dx);
+void ref_rope_op(ref_mat *x, int32_t head_dim, const ref_mat *table, int32_t tokens,
+                 double way); /* -1: back */
 void ref_softmax_causal(ref_mat *s, const ref_softmax *how);
 void ref_softmax_back(const ref_mat *p, double scale, ref_mat *ds);
 void ref_gate(ref_gate_kind kind, const ref_mat *gate, const ref_mat *up, ref_mat *y); /* up may be NULL */
+void ref_gate_back(ref_gate_kind kind, const ref_mat *dy, ref_mat *gate, ref_mat *up); /* up may be NULL */
 void ref_cross_entropy(const ref_mat *logits, const ref_mat *target, ref_mat *nll);
 void ref_argmax_rows(const ref_mat *x, ref_mat *best);
 

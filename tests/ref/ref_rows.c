@@ -23,7 +23,29 @@ void ref_rmsnorm(const ref_mat *x, const ref_mat *gain, double eps, ref_mat *y)
     y->terms = C;
 }
 
-void ref_rope_op(ref_mat *x, int32_t head_dim, const ref_mat *table, int32_t tokens)
+void ref_rmsnorm_back(const ref_mat *x, const ref_mat *gain, double eps, const ref_mat *dy, ref_mat *dx)
+{
+    const int32_t C = x->cols;
+    for (int32_t r = 0; r < x->rows; r++) {
+        const double *row = x->at + (int64_t)r * C, *d = dy->at + (int64_t)r * C;
+        double squares = 0.0, shared = 0.0, size = 0.0;
+        for (int32_t c = 0; c < C; c++) {
+            squares += row[c] * row[c];
+            shared += row[c] * d[c] * gain->at[c];
+            size += fabs(row[c] * d[c] * gain->at[c]);
+        }
+        const double scale = 1.0 / sqrt(squares / C + eps), cube = scale * scale * scale;
+        for (int32_t c = 0; c < C; c++) {
+            const int64_t at = (int64_t)r * C + c;
+            const double direct = scale * d[c] * gain->at[c];
+            dx->magnitude[at] = fabs(dx->at[at]) + fabs(direct) + fabs(row[c]) * cube * size / C;
+            dx->at[at] += direct - row[c] * cube * shared / C;
+        }
+    }
+    dx->terms = C + 1;
+}
+
+void ref_rope_op(ref_mat *x, int32_t head_dim, const ref_mat *table, int32_t tokens, double way)
 {
     const int32_t half = head_dim / 2;
     for (int32_t r = 0; r < x->rows; r++) {
@@ -33,8 +55,8 @@ void ref_rope_op(ref_mat *x, int32_t head_dim, const ref_mat *table, int32_t tok
             if (j >= half) continue;
             double *first = x->at + (int64_t)r * x->cols + c, *second = first + half;
             const double a = *first, b = *second;
-            *first = a * cosine[j] - b * sine[j];
-            *second = b * cosine[j] + a * sine[j];
+            *first = a * cosine[j] - way * b * sine[j];
+            *second = b * cosine[j] + way * a * sine[j];
             x->magnitude[first - x->at] = fabs(a * cosine[j]) + fabs(b * sine[j]);
             x->magnitude[second - x->at] = fabs(b * cosine[j]) + fabs(a * sine[j]);
         }
@@ -125,6 +147,49 @@ void ref_gate(ref_gate_kind kind, const ref_mat *gate, const ref_mat *up, ref_ma
         y->magnitude[i] = magnitude * fabs(by);
     }
     y->terms = 2;
+}
+
+/* f'(g), f as above; *magnitude: of its terms, and of what a relative error of an exponent becomes. */
+static double slope(ref_gate_kind kind, double g, double *magnitude)
+{
+    const double inner = 1.5957691216057307118 * (g + 0.044715 * g * g * g);    /* twice that above */
+    const double rise = 1.5957691216057307118 * (1.0 + 3.0 * 0.044715 * g * g); /* and how it grows */
+    const double by = kind == REF_GELU_TANH ? inner : g;
+    const double part = 1.0 / (1.0 + exp(-by)), rest = 1.0 / (1.0 + exp(by));
+    const double density = 0.39894228040143267794 * exp(-0.5 * g * g),
+                 share = erf(g * 0.70710678118654752440);
+    switch (kind) {
+    case REF_SILU:
+        *magnitude = part * (1.0 + fabs(g) * rest);
+        if (g < -87.0) *magnitude += (1.0 + fabs(g)) / (double)FLT_MAX / 0x1p-24;
+        return part * (1.0 + g * rest);
+    case REF_GELU:
+        *magnitude = 0.5 * (1.0 + fabs(share)) + fabs(g) * density * (1.0 + 0.5 * g * g);
+        return 0.5 * erfc(-g * 0.70710678118654752440) + g * density;
+    case REF_GELU_TANH:
+        *magnitude = 0.5 * (1.0 + fabs(part - rest)) + fabs(g) * rise * part * rest * (1.0 + fabs(inner));
+        return part * (1.0 + g * rise * rest);
+    case REF_RELU:
+        break;
+    }
+    *magnitude = g > 0.0 ? 1.0 : 0.0;
+    return g > 0.0 ? 1.0 : 0.0;
+}
+
+void ref_gate_back(ref_gate_kind kind, const ref_mat *dy, ref_mat *gate, ref_mat *up)
+{
+    for (int64_t i = 0; i < (int64_t)gate->rows * gate->cols; i++) {
+        const double by = dy->at[i] * (up == NULL ? 1.0 : up->at[i]);
+        double size = 0.0, steep = 0.0;
+        const double value = activation(kind, gate->at[i], &size);
+        gate->at[i] = by * slope(kind, gate->at[i], &steep);
+        gate->magnitude[i] = fabs(by) * steep;
+        if (up == NULL) continue;
+        up->at[i] = dy->at[i] * value;
+        up->magnitude[i] = fabs(dy->at[i]) * size;
+    }
+    gate->terms = 2;
+    if (up != NULL) up->terms = 2;
 }
 
 void ref_cross_entropy(const ref_mat *logits, const ref_mat *target, ref_mat *nll)
