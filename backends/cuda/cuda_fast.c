@@ -4,16 +4,26 @@
 #include "backends/cuda/cuda_attend.h"
 #include "backends/cuda/cuda_backend.h"
 
-enum { PIECE = 16 }; /* bytes that kernels copy at a time */
+/* Bytes that kernels copy at a time; the most blocks of a grid behind its first dimension, and the least rows of a tile. */
+enum { PIECE = 16, GRID_MOST = 65535, TILE_LEAST = 32 };
 
 static bool in_pieces(lop_mat m)
 {
     return m.at % (PIECE / 2) == 0 && m.ld % (PIECE / 2) == 0;
 }
 
+/* Tiles stand in one dimension of a grid, heads of all sequences, near ones together, in another. */
+static bool fits_grid(const lop_attend_args *a)
+{
+    const int64_t rows = (int64_t)a->first + a->tokens;
+    return a->tokens > 0 && rows <= (int64_t)GRID_MOST * TILE_LEAST &&
+           (int64_t)a->heads * a->sequences <= GRID_MOST;
+}
+
 static bool attend_takes(const lop_device *device, const lop_attend_args *a)
 {
     (void)device;
+    if (!fits_grid(a)) return false;
     if (a->q.type != LOP_F16 && a->q.type != LOP_BF16) return false;
     if (a->head_dim != 64 && a->head_dim != 80 && a->head_dim != 128) return false;
     if (!in_pieces(a->q) || !in_pieces(a->k) || !in_pieces(a->v) || !in_pieces(a->out)) return false;
