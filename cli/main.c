@@ -13,7 +13,7 @@ const cli_command cli_commands[] = {
     {"prune", "MODEL --method NAME --sparsity-ratio R --calib FILE --save DIR",
      "remove weights, write the pruned model", "prune", "model|method|save|save-model", 1, cmd_prune,
      cli_show_prune},
-    {"eval", "MODEL (--text FILE | --tokens FILE.i32 | --choices FILE.jsonl)",
+    {"eval", "MODEL (--text FILE | --tokens FILE.i32 | --choices FILE.jsonl[.gz])",
      "perplexity, or accuracy on choices", "eval", "model", 1, cmd_eval, cli_show_eval},
     {"verify", "DIR [--against MODEL] [--masks FILE]", "read a pruned folder again and prove what it claims",
      "verify", "model", 1, cmd_verify, cli_show_verify},

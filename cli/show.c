@@ -124,13 +124,31 @@ void cli_show_plan(const cli *c)
     json_decref(r);
 }
 
+static void show_choices(const json_t *r)
+{
+    const json_t *error = json_object_get(r, "stderr");
+    printf("accuracy %.4f", number(r, "accuracy"));
+    if (json_is_number(error)) printf(" +- %.4f", json_number_value(error));
+    printf("  (%.4f per character, %.4f per token; %.0f questions, %.0f answers, %.0f cut from the left)\n",
+           number(r, "accuracy_per_char"), number(r, "accuracy_per_token"), number(r, "questions"),
+           number(r, "requests"), number(r, "cut"));
+}
+
+static void show_perplexity(const json_t *r)
+{
+    printf("perplexity %.4f  (mean %.6f nats over %.0f predictions: %.0f windows of %.0f tokens)\n",
+           number(r, "perplexity"), number(r, "nll"), number(r, "tokens"), number(r, "windows"),
+           number(r, "seqlen"));
+}
+
 void cli_show_eval(const cli *c)
 {
     json_t *r = parse_result(c);
-    printf("perplexity %.4f  (mean %.6f nats over %.0f predictions: %.0f windows of %.0f tokens)\nprotocol: "
-           "%s\n",
-           number(r, "perplexity"), number(r, "nll"), number(r, "tokens"), number(r, "windows"),
-           number(r, "seqlen"), text(r, "protocol"));
+    if (json_object_get(r, "accuracy") != NULL)
+        show_choices(r);
+    else
+        show_perplexity(r);
+    printf("protocol: %s\n", text(r, "protocol"));
     json_decref(r);
 }
 

@@ -207,7 +207,7 @@ LOP_API lop_status lop_prune(lop_model *model, const char *method, const lop_set
 LOP_API lop_status lop_plan(lop_model *model, const char *method, const lop_setting *settings, int count,
                             lop_result **out);
 
-/* Perplexity over text or token ids, or accuracy on zero-shot sets. */
+/* Perplexity over `text` or `tokens`, or accuracy on the questions of `choices`: just one of the three settings. */
 LOP_API lop_status lop_eval(lop_model *model, const lop_setting *settings, int count, lop_result **out);
 
 /* Greedy continuation of a prompt. */

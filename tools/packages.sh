@@ -2,7 +2,7 @@
 # as root or through sudo; without either the line to run is printed and the script ends with 2.
 
 build_packages="cmake ninja-build gcc libc6-dev pkg-config libopenblas-pthread-dev libjansson-dev libpcre2-dev
-    libutf8proc-dev libssl-dev"
+    libutf8proc-dev libssl-dev zlib1g-dev"
 # The OpenCL backend, and a device for it that every machine has.
 opencl_packages="ocl-icd-opencl-dev opencl-headers libclblast-dev pocl-opencl-icd"
 

@@ -194,6 +194,11 @@ done:
     return status;
 }
 
+lop_status lop_tokenizer_begin(const lop_tokenizer *t, lop_ids *out)
+{
+    return lop_ids_add(out, t->before.at, t->before.count);
+}
+
 /* ---- decoding */
 
 lop_status lop_tokenizer_decode(const lop_tokenizer *t, const int32_t *ids, int64_t count, lop_string *out)

@@ -53,6 +53,9 @@ void lop_tokenizer_close(lop_tokenizer *t);
 LOP_CHECKED lop_status lop_tokenizer_encode(const lop_tokenizer *t, lop_text text, bool special,
                                             lop_ids *out);
 
+/* Appends the ids that the file's template puts before a text: BOS, or none. */
+LOP_CHECKED lop_status lop_tokenizer_begin(const lop_tokenizer *t, lop_ids *out);
+
 /* Appends the text of ids; special tokens are left out. Bytes that are no UTF-8 become U+FFFD. */
 LOP_CHECKED lop_status lop_tokenizer_decode(const lop_tokenizer *t, const int32_t *ids, int64_t count,
                                             lop_string *out);

@@ -3,6 +3,7 @@
 #include "core/base/file.h"
 #include "core/base/memory.h"
 #include "core/device/device.h"
+#include "core/eval/choices.h"
 #include "core/eval/generate.h"
 #include "core/eval/perplexity.h"
 #include "core/io/corpus.h"
@@ -11,25 +12,28 @@
 
 #include <string.h>
 
-/* --text or --tokens, just one of them. */
-static lop_status text_path(const lop_settings *s, const char **out)
+/* --text, --tokens or --choices, just one of them. */
+static lop_status check_source(const lop_settings *s)
 {
-    const char *text = lop_settings_text(s, "text"), *tokens = lop_settings_text(s, "tokens");
-    if (lop_settings_given(s, "choices"))
-        return LOP_FAIL(LOP_E_UNSUPPORTED, "--choices is not in this version; give --text or --tokens");
-    if ((text == NULL) == (tokens == NULL))
-        return LOP_FAIL(LOP_E_ARGUMENT,
-                        "what is to be evaluated? give one of --text FILE and --tokens FILE.i32");
+    const char *tokens = lop_settings_text(s, "tokens");
+    const bool choices = lop_settings_given(s, "choices");
+    if ((int)lop_settings_given(s, "text") + (int)(tokens != NULL) + (int)choices != 1)
+        return LOP_FAIL(
+            LOP_E_ARGUMENT,
+            "what is to be evaluated? give just one of --text FILE, --tokens FILE.i32 and --choices "
+            "FILE.jsonl");
     if (tokens != NULL && (strlen(tokens) < 4 || strcmp(tokens + strlen(tokens) - 4, ".i32") != 0))
         return LOP_FAIL(LOP_E_ARGUMENT, "--tokens takes a .i32 file of token ids, got %s", tokens);
-    *out = text ? text : tokens;
+    if (choices && lop_settings_given(s, "windows"))
+        return LOP_FAIL(LOP_E_ARGUMENT, "--windows is of --text and --tokens; --choices asks every question");
     return LOP_OK;
 }
 
-static lop_status window_length(const lop_model *model, const lop_settings *s, int32_t *out)
+/* `usual` when --seqlen is left out, within what the model takes. */
+static lop_status window_length(const lop_model *model, const lop_settings *s, int32_t usual, int32_t *out)
 {
     const int32_t most = model->net.config->positions;
-    *out = most < 2048 ? most : 2048;
+    *out = most < usual ? most : usual;
     if (lop_settings_given(s, "seqlen")) *out = (int32_t)lop_settings_int(s, "seqlen");
     if (*out > most)
         return LOP_FAIL(LOP_E_ARGUMENT, "--seqlen is %d; the model takes %d tokens at most", *out, most);
@@ -39,41 +43,44 @@ static lop_status window_length(const lop_model *model, const lop_settings *s, i
 static lop_status cut_windows(lop_model *model, const lop_settings *s, lop_corpus *out)
 {
     lop_corpus_wish wish = {.vocab = model->net.config->vocab, .log = &model->session->log};
-    LOP_TRY(text_path(s, &wish.path));
-    LOP_TRY(window_length(model, s, &wish.seqlen));
+    wish.path = lop_settings_text(s, lop_settings_given(s, "text") ? "text" : "tokens");
+    LOP_TRY(window_length(model, s, 2048, &wish.seqlen));
     if (lop_settings_given(s, "windows")) wish.windows = lop_settings_int(s, "windows");
     if (lop_settings_given(s, "text")) LOP_TRY(lop_model_tokenizer(model, &wish.tokenizer));
     return lop_corpus_cut(&wish, out);
 }
 
-static json_t *eval_json(const lop_perplexity *p, const lop_corpus *corpus, const lop_device *device,
-                         double seconds)
+static json_t *peak_json(const lop_device *device)
 {
     lop_host_peak peak;
     lop_host_peak_read(&peak);
     const size_t device_peak = lop_buf_used(LOP_ON_DEVICE).peak;
-    return json_pack("{s:f, s:f, s:I, s:I, s:i, s:s, s:s, s:s, s:f, s:{s:o, s:I}}", "perplexity",
-                     p->perplexity, "nll", p->nll, "tokens", (json_int_t)p->tokens, "windows",
-                     (json_int_t)corpus->windows, "seqlen", corpus->seqlen, "protocol",
-                     "windows without overlap, each fed alone from position 0, seqlen - 1 predictions each; "
-                     "perplexity = exp(mean nats over all predictions)",
-                     "text_sha256", corpus->sha256, "backend", device->backend->name, "seconds", seconds,
-                     "peak_bytes", "device",
+    return json_pack("{s:o, s:I}", "device",
                      device->host_memory ? json_null() : json_integer((json_int_t)device_peak), "host",
                      (json_int_t)peak.anonymous + (json_int_t)peak.mapped);
 }
 
-lop_status lop_eval(lop_model *model, const lop_setting *settings, int count, lop_result **out)
+/* ---- perplexity */
+
+static json_t *eval_json(const lop_perplexity *p, const lop_corpus *corpus, const lop_device *device,
+                         double seconds)
 {
-    lop_settings s = {0};
+    return json_pack("{s:f, s:f, s:I, s:I, s:i, s:s, s:s, s:s, s:f, s:o}", "perplexity", p->perplexity, "nll",
+                     p->nll, "tokens", (json_int_t)p->tokens, "windows", (json_int_t)corpus->windows,
+                     "seqlen", corpus->seqlen, "protocol",
+                     "windows without overlap, each fed alone from position 0, seqlen - 1 predictions each; "
+                     "perplexity = exp(mean nats over all predictions)",
+                     "text_sha256", corpus->sha256, "backend", device->backend->name, "seconds", seconds,
+                     "peak_bytes", peak_json(device));
+}
+
+static lop_status eval_windows(lop_model *model, const lop_settings *s, double began, lop_result **out)
+{
     lop_corpus corpus = {0};
     lop_device *device = NULL;
     lop_perplexity found;
     lop_status status;
-    *out = NULL;
-    const double began = lop_clock_seconds();
-    LOP_TRY(lop_call_settings("eval", settings, count, &s));
-    LOP_TRY_DONE(cut_windows(model, &s, &corpus));
+    LOP_TRY_DONE(cut_windows(model, s, &corpus));
     LOP_TRY_DONE(lop_session_device(model->session, &device));
     const lop_perplexity_args args = {.ids = corpus.ids,
                                       .windows = (int32_t)corpus.windows,
@@ -83,6 +90,87 @@ lop_status lop_eval(lop_model *model, const lop_setting *settings, int count, lo
     status = lop_result_take(eval_json(&found, &corpus, device, lop_clock_seconds() - began), out);
 done:
     lop_corpus_close(&corpus);
+    return status;
+}
+
+/* ---- zero-shot sets */
+
+typedef struct choices {
+    lop_requests requests;
+    lop_choice_tokens tokens;
+    double *sum; /* log-likelihood of each request */
+    int32_t seqlen;
+} choices;
+
+static lop_status read_choices(lop_model *model, const lop_settings *s, choices *c)
+{
+    const lop_config *config = model->net.config;
+    const lop_tokenizer *tokenizer = NULL;
+    const char *path = lop_settings_text(s, "choices");
+    LOP_TRY(window_length(model, s, INT32_MAX, &c->seqlen));
+    LOP_TRY(lop_requests_open(path, &c->requests));
+    LOP_TRY(lop_model_tokenizer(model, &tokenizer));
+    const lop_status status = lop_choice_tokens_open(
+        &c->requests, tokenizer, c->seqlen, config->bos >= 0 ? config->bos : config->eos, &c->tokens);
+    if (status != LOP_OK) lop_note("in %s", path);
+    LOP_TRY(status);
+    if (c->tokens.joined > 0)
+        lop_log_say(
+            &model->session->log, LOP_EVENT_WARNING,
+            "in %lld of %lld answers the tokenizer joins the end of the context with the continuation: "
+            "what is scored begins after as many tokens as the context alone has",
+            (long long)c->tokens.joined, (long long)c->requests.count);
+    return LOP_NEW(&c->sum, c->requests.count);
+}
+
+static json_t *choices_json(const choices *c, const lop_device *device, double seconds)
+{
+    lop_choice_score score;
+    lop_choices_score(&c->requests, &c->tokens, c->sum, &score);
+    return json_pack(
+        "{s:f, s:f, s:f, s:o, s:I, s:I, s:I, s:I, s:I, s:i, s:s, s:s, s:s, s:f, s:o}", "accuracy",
+        score.accuracy, "accuracy_per_char", score.per_char, "accuracy_per_token", score.per_token, "stderr",
+        c->requests.questions > 1 ? json_real(score.error) : json_null(), "questions",
+        (json_int_t)c->requests.questions, "requests", (json_int_t)c->requests.count, "tokens",
+        (json_int_t)c->tokens.scored, "cut", (json_int_t)c->tokens.cut, "joined",
+        (json_int_t)c->tokens.joined, "seqlen", c->seqlen, "protocol",
+        "the answer with the largest sum of log p over its tokens, those of context + continuation beyond "
+        "the "
+        "context's; per character: divided by the continuation's code points",
+        "choices_sha256", c->requests.sha256, "backend", device->backend->name, "seconds", seconds,
+        "peak_bytes", peak_json(device));
+}
+
+static lop_status eval_choices(lop_model *model, const lop_settings *s, double began, lop_result **out)
+{
+    choices c = {0};
+    lop_device *device = NULL;
+    lop_status status;
+    LOP_TRY_DONE(read_choices(model, s, &c));
+    LOP_TRY_DONE(lop_session_device(model->session, &device));
+    const lop_likelihood_args args = {.ids = c.tokens.ids.at,
+                                      .at = c.tokens.at,
+                                      .count = c.requests.count,
+                                      .forward_batch = lop_session_batch(model->session)};
+    LOP_TRY_DONE(lop_likelihood_measure(device, &model->net, &args, &model->session->log, c.sum));
+    status = lop_result_take(choices_json(&c, device, lop_clock_seconds() - began), out);
+done:
+    lop_free(c.sum);
+    lop_choice_tokens_close(&c.tokens);
+    lop_requests_close(&c.requests);
+    return status;
+}
+
+lop_status lop_eval(lop_model *model, const lop_setting *settings, int count, lop_result **out)
+{
+    lop_settings s = {0};
+    const double began = lop_clock_seconds();
+    *out = NULL;
+    LOP_TRY(lop_call_settings("eval", settings, count, &s));
+    lop_status status = check_source(&s);
+    if (status == LOP_OK)
+        status = lop_settings_given(&s, "choices") ? eval_choices(model, &s, began, out)
+                                                   : eval_windows(model, &s, began, out);
     lop_settings_close(&s);
     return status;
 }

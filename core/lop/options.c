@@ -40,9 +40,11 @@ static const lop_option eval_options[] = {
     TEXT_OPTIONS,
     {"tokens", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL, "token ids, little-endian int32 (FILE.i32)",
      NULL},
-    {"choices", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL, "zero-shot requests (FILE.jsonl)", NULL},
+    {"choices", NULL, LOP_OPTION_PATH, NULL, 0, 0, NULL, NULL,
+     "zero-shot requests, one JSON object a line (FILE.jsonl, FILE.jsonl.gz)", NULL},
     {"seqlen", NULL, LOP_OPTION_INT, NULL, 2, 1 << 24, NULL, "tokens",
-     "length of a window; left out: min(2048, the model's maximum)", NULL},
+     "length of a window; left out: min(2048, the model's maximum), with --choices the model's maximum",
+     NULL},
     {"windows", "nwindows", LOP_OPTION_INT, NULL, 1, 1 << 30, NULL, "windows",
      "the first so many; left out: all", NULL},
 };

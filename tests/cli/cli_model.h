@@ -7,10 +7,11 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#define TINY   LOP_SOURCE_DIR "/tests/data/tiny-llama"
-#define CALIB  LOP_SOURCE_DIR "/tests/data/handbook-calib.txt"
-#define HELD   LOP_SOURCE_DIR "/tests/data/handbook-heldout.txt"
-#define Q_PROJ "model.layers.1.self_attn.q_proj.weight"
+#define TINY    LOP_SOURCE_DIR "/tests/data/tiny-llama"
+#define CALIB   LOP_SOURCE_DIR "/tests/data/handbook-calib.txt"
+#define HELD    LOP_SOURCE_DIR "/tests/data/handbook-heldout.txt"
+#define CHOICES LOP_SOURCE_DIR "/tests/data/choices.jsonl"
+#define Q_PROJ  "model.layers.1.self_attn.q_proj.weight"
 
 /* The arguments of a small prune: two windows of 32 tokens on one thread. */
 #define SMALL(model, save)                                                                                   \

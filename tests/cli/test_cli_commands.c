@@ -95,6 +95,31 @@ static void prune_says_what_people_need(void **state)
     cli_close(&r);
 }
 
+static void eval_asks(void **state)
+{
+    (void)state;
+    cli_run r, s;
+    static const char *const keys[] = {"requests", "tokens", "cut", "joined", "peak_bytes.host", "seconds"};
+    RUN(&r, "eval", TINY, "--choices", CHOICES, "--threads", "1", "--json");
+    cli_expect(&r, 0, NULL);
+    assert_true(json_real_at(r.last, "accuracy") == 0.8);
+    assert_true(json_real_at(r.last, "accuracy_per_char") == 1.0);
+    assert_true(json_real_at(r.last, "accuracy_per_token") == 0.8);
+    assert_true(fabs(json_real_at(r.last, "stderr") - 0.2) < 1e-12); /* sqrt(0.8 0.2 / 4) */
+    assert_true(json_real_at(r.last, "questions") == 5.0);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) (void)json_real_at(r.last, keys[i]);
+    assert_non_null(strstr(json_text_at(r.last, "protocol"), "log p"));
+    RUN(&s, "eval", TINY, "--choices", CHOICES, "--threads", "1", "--forward-batch", "1", "--json");
+    assert_true(json_real_at(s.last, "accuracy") == 0.8);
+    cli_close(&s);
+    RUN(&s, "eval", TINY, "--choices", CHOICES, "--threads", "1");
+    cli_expect(&s, 0, NULL);
+    assert_non_null(strstr(s.out, "accuracy 0.8000 +- 0.2000"));
+    assert_non_null(strstr(s.out, "protocol: "));
+    cli_close(&s);
+    cli_close(&r);
+}
+
 static void eval_measures(void **state)
 {
     (void)state;
@@ -117,7 +142,8 @@ static void eval_measures(void **state)
     if (strstr(r.out, "protocol") == NULL || strstr(r.out, "perplexity") == NULL)
         cli_fail_run(&r, "neither protocol nor perplexity");
     cli_close(&r);
-    REFUSES(3, "--choices", "eval", TINY, "--choices", HELD);
+    REFUSES(2, "just one", "eval", TINY, "--choices", CHOICES, "--text", HELD);
+    REFUSES(2, "--windows", "eval", TINY, "--choices", CHOICES, "--windows", "2");
     REFUSES(2, "--text", "eval", TINY);
     REFUSES(2, "--text", "eval", TINY, "--text", HELD, "--tokens", ids);
     REFUSES(2, "512", "eval", TINY, "--text", HELD, "--seqlen", "513");
@@ -348,6 +374,7 @@ int cli_tests_commands(void)
         cmocka_unit_test_setup_teardown(prune_writes_what_is_promised, here_open, here_close),
         cmocka_unit_test_setup_teardown(prune_says_what_people_need, here_open, here_close),
         cmocka_unit_test_setup_teardown(eval_measures, here_open, here_close),
+        cmocka_unit_test_setup_teardown(eval_asks, here_open, here_close),
         cmocka_unit_test_setup_teardown(tokenize_writes_ids, here_open, here_close),
         cmocka_unit_test_setup_teardown(info_and_plan_say_what_is_there, here_open, here_close),
         cmocka_unit_test_setup_teardown(devices_and_report_answer, here_open, here_close),

@@ -82,6 +82,36 @@ static void ids_outside_the_vocabulary(void **state)
     assert_int_not_equal(access(save, F_OK), 0);
 }
 
+static void choices_that_cannot_be_asked(void **state)
+{
+    (void)state;
+    static const char good[] = "{\"doc_id\": 0, \"idx\": 0, \"label\": 0, \"request\": {\"context\": \"a\", "
+                               "\"continuation\": \" b\"}}\n";
+    static const struct {
+        const char *name, *text, *words;
+    } files[] = {
+        {"empty.jsonl", "", "no question"},
+        {"one.jsonl", good, "line 1: question 0 has one answer"},
+        {"half.jsonl", "{\"doc_id\": 0", "line 1 of"},
+        {"keys.jsonl", "{\"doc_id\": 0, \"idx\": 0, \"label\": 0}\n", "request"},
+        {"latin.jsonl", "{\"doc_id\": 0, \"caf\xe9\": 0}\n", "not UTF-8"},
+        {"cut.jsonl.gz", "\x1f\x8b\x08", "cut short"},
+        {"junk.jsonl.gz", "\x1f\x8bjunk, not gzip", "cannot be unpacked"},
+        {"deep.jsonl", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+         "nested"},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        const char *path = scratch_path(&here, files[i].name);
+        write_text(path, files[i].text);
+        REFUSES(3, files[i].words, "eval", TINY, "--choices", path, "--json");
+        REFUSES(3, files[i].name, "eval", TINY, "--choices", path);
+    }
+    REFUSES(3, "no-such-file", "eval", TINY, "--choices", "no-such-file.jsonl");
+    REFUSES(3, "folder", "eval", TINY, "--choices", here.path);
+    REFUSES(3, "line 7: the continuation has 29 tokens", "eval", TINY, "--choices", CHOICES, "--seqlen",
+            "28");
+}
+
 /* ---- places */
 
 static void nothing_is_saved_onto_the_model(void **state)
@@ -272,6 +302,7 @@ int cli_tests_inputs(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(texts_that_cannot_calibrate, here_open, here_close),
         cmocka_unit_test_setup_teardown(ids_outside_the_vocabulary, here_open, here_close),
+        cmocka_unit_test_setup_teardown(choices_that_cannot_be_asked, here_open, here_close),
         cmocka_unit_test_setup_teardown(nothing_is_saved_onto_the_model, here_open, here_close),
         cmocka_unit_test_setup_teardown(places_that_cannot_be_written, here_open, here_close),
         cmocka_unit_test_setup_teardown(full_disks_lose_nothing, here_open, here_close),

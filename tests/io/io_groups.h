@@ -17,6 +17,7 @@
     X(test_io_output)                                                                                        \
     X(test_io_crash)                                                                                         \
     X(test_io_corpus)                                                                                        \
+    X(test_io_requests)                                                                                      \
     X(test_io_synth)                                                                                         \
     X(test_io_convert)                                                                                       \
     X(test_io_memory)

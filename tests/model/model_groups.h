@@ -9,6 +9,7 @@
     X(test_model_attention)                                                                                  \
     X(test_model_family)                                                                                     \
     X(test_model_forward)                                                                                    \
+    X(test_model_choices)                                                                                    \
     X(test_model_head)                                                                                       \
     X(test_model_reader)                                                                                     \
     X(test_model_failure)                                                                                    \
