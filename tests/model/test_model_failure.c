@@ -2,6 +2,7 @@
  * nothing kept. And perplexity's own refusals. */
 #include "core/base/memory.h"
 #include "core/eval/generate.h"
+#include "core/eval/likelihood.h"
 #include "core/eval/perplexity.h"
 #include "tests/model/made_model.h"
 #include "tests/model/model_groups.h"
@@ -68,6 +69,15 @@ static lop_status climb_perplexity(rig *r)
     return lop_perplexity_measure(&r->device, &r->net, &args, NULL, &out);
 }
 
+static lop_status climb_likelihood(rig *r)
+{
+    static const int32_t ids[32] = {1, 2, 3};
+    static const lop_sequence at[] = {{0, 5, 2}, {8, 9, 8}, {20, 3, 1}};
+    const lop_likelihood_args args = {.ids = ids, .at = at, .count = 3, .forward_batch = 2, .group_rows = 1};
+    double sum[3];
+    return lop_likelihood_measure(&r->device, &r->net, &args, NULL, sum);
+}
+
 static lop_status climb_generation(rig *r)
 {
     lop_ids ids = {0};
@@ -97,8 +107,8 @@ static void climb(rig *r, climb_fn *fn, void (*fail_at)(int64_t))
 static void ladders(void **state)
 {
     (void)state;
-    static climb_fn *const fns[] = {climb_net,    climb_forward,    climb_cache,
-                                    climb_reader, climb_perplexity, climb_generation};
+    static climb_fn *const fns[] = {climb_net,        climb_forward,    climb_cache,     climb_reader,
+                                    climb_perplexity, climb_likelihood, climb_generation};
     const made_model m = made_model_open((made_shape){0});
     rig r;
     rig_open(&r, m.folder);
