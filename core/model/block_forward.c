@@ -1,21 +1,12 @@
 /* block_forward.c - one block forward: two halves, each a norm, products and a residual sum that the last product adds
  * by itself. Every matrix of a call lies in one arena that was filled once when the workspace was opened. */
 #include "core/base/memory.h"
-#include "core/model/attention.h"
-#include "core/model/block.h"
+#include "core/model/block_parts.h"
 #include "core/model/rope.h"
 
 /* Tokens whose gate and up stand side by side at a time: bounds the 2 F columns of workspace. And sequences of a multiple
  * of so many rows go into one product without changing its bits. */
 enum { FFN_ROWS = 2048, WHOLE_ROWS = 256 };
-
-struct lop_forward {
-    const lop_net *net;
-    lop_type word;
-    int32_t rows, tokens; /* the most of a call */
-    lop_arena *arena;
-    lop_mat table; /* (tokens, hd) f32: rope */
-};
 
 struct lop_cache {
     lop_arena *arena;
@@ -31,6 +22,7 @@ typedef struct pass {
     int32_t sequences, tokens, first;
     lop_cache *cache; /* NULL: none */
     const lop_watch *watch;
+    const lop_tape *tape;     /* cut to the call; NULL: nothing is kept */
     lop_mat normed;           /* (S T, C) word: the input of qkv, then of gate_up */
     lop_mat qkv, mixed, tile; /* attention */
     lop_mat gate_up, gated;   /* feed-forward */
@@ -44,8 +36,13 @@ static lop_status place_attention(lop_arena *a, const lop_config *c, lop_type wo
     const int32_t rows = p->sequences * p->tokens, q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
     int32_t tile_rows, tile_cols;
     lop_attention_tile(c->heads, p->tokens, positions, &tile_rows, &tile_cols);
-    LOP_TRY(lop_arena_mat(a, rows, q + 2 * kv, word, &p->qkv));
-    LOP_TRY(lop_arena_mat(a, rows, q, word, &p->mixed));
+    if (p->tape) {
+        p->qkv = p->tape->qkv;
+        p->mixed = p->tape->mixed;
+    } else {
+        LOP_TRY(lop_arena_mat(a, rows, q + 2 * kv, word, &p->qkv));
+        LOP_TRY(lop_arena_mat(a, rows, q, word, &p->mixed));
+    }
     return lop_arena_mat(a, tile_rows, tile_cols, word, &p->tile);
 }
 
@@ -58,6 +55,11 @@ static int32_t ffn_sequences(int32_t sequences, int32_t tokens)
 
 static lop_status place_ffn(lop_arena *a, const lop_net *net, lop_type word, pass *p)
 {
+    if (p->tape) {
+        p->gate_up = p->tape->gate_up;
+        p->gated = p->tape->gated;
+        return LOP_OK;
+    }
     const int32_t at_once = ffn_sequences(p->sequences, p->tokens) * p->tokens;
     const int32_t stacked = net->family->linear[LOP_LINEAR_GATE] ? 2 : 1;
     LOP_TRY(lop_arena_mat(a, at_once, stacked * net->config->ffn, word, &p->gate_up));
@@ -76,13 +78,25 @@ static lop_status place_all(lop_arena *a, const lop_net *net, lop_type word, int
     return place_ffn(a, net, word, &p);
 }
 
-static lop_status measure(const lop_net *net, lop_type word, int32_t sequences, int32_t tokens, size_t *bytes)
+/* And what a call backward over `back` sequences does, in the same memory. */
+static lop_status place_both(lop_arena *a, const lop_net *net, lop_type word, int32_t sequences,
+                             int32_t tokens, int32_t back)
+{
+    const lop_arena_mark mark = lop_arena_here(a);
+    lop_back_room room;
+    LOP_TRY(place_all(a, net, word, sequences, tokens));
+    lop_arena_reset(a, mark);
+    return back > 0 ? lop_back_place(a, net, word, back, tokens, &room) : LOP_OK;
+}
+
+static lop_status measure(const lop_net *net, lop_type word, int32_t sequences, int32_t tokens, int32_t back,
+                          size_t *bytes)
 {
     lop_arena *a = NULL;
     lop_mat table;
     LOP_TRY(lop_arena_open(NULL, LOP_ON_DEVICE, 0, &a));
     lop_status status = lop_arena_mat(a, tokens, net->config->head_dim, LOP_F32, &table);
-    if (status == LOP_OK) status = place_all(a, net, word, sequences, tokens);
+    if (status == LOP_OK) status = place_both(a, net, word, sequences, tokens, back);
     *bytes = lop_arena_peak(a);
     lop_arena_close(a);
     return status;
@@ -91,7 +105,7 @@ static lop_status measure(const lop_net *net, lop_type word, int32_t sequences, 
 size_t lop_forward_bytes(const lop_net *net, lop_type word, int32_t sequences, int32_t tokens)
 {
     size_t bytes = 0;
-    return measure(net, word, sequences, tokens, &bytes) == LOP_OK ? bytes : SIZE_MAX;
+    return measure(net, word, sequences, tokens, 0, &bytes) == LOP_OK ? bytes : SIZE_MAX;
 }
 
 double lop_block_flops(const lop_net *net, int32_t sequences, int32_t tokens)
@@ -130,21 +144,29 @@ done:
 lop_status lop_forward_open(const lop_net *net, lop_device *device, lop_type word, int32_t sequences,
                             int32_t tokens, lop_forward **out)
 {
+    return lop_forward_open_back(net, device, word, sequences, tokens, 0, out);
+}
+
+lop_status lop_forward_open_back(const lop_net *net, lop_device *device, lop_type word, int32_t sequences,
+                                 int32_t tokens, int32_t back, lop_forward **out)
+{
     *out = NULL;
-    if (sequences < 1 || tokens < 1 || sequences > INT32_MAX / tokens)
-        return LOP_FAIL(LOP_E_ARGUMENT, "a forward over %d sequences of %d tokens was asked for", sequences,
-                        tokens);
+    if (sequences < 1 || tokens < 1 || sequences > INT32_MAX / tokens || back < 0 || back > sequences)
+        return LOP_FAIL(LOP_E_ARGUMENT,
+                        "a forward over %d sequences of %d tokens and a backward over %d were asked for",
+                        sequences, tokens, back);
     size_t bytes = 0;
     lop_forward *f = NULL;
-    LOP_TRY(measure(net, word, sequences, tokens, &bytes));
+    LOP_TRY(measure(net, word, sequences, tokens, back, &bytes));
     LOP_TRY(LOP_NEW(&f, 1));
-    *f = (lop_forward){.net = net, .word = word, .rows = sequences * tokens, .tokens = tokens};
+    *f = (lop_forward){
+        .net = net, .word = word, .rows = sequences * tokens, .tokens = tokens, .back_rows = back * tokens};
     lop_status status = lop_arena_open(device, LOP_ON_DEVICE, bytes, &f->arena);
     if (status == LOP_OK) status = open_table(f, device);
     if (status == LOP_OK) {
         /* Places once what the calls will place, so that every slab is there before the first. */
         const lop_arena_mark mark = lop_arena_here(f->arena);
-        status = place_all(f->arena, net, word, sequences, tokens);
+        status = place_both(f->arena, net, word, sequences, tokens, back);
         lop_arena_reset(f->arena, mark);
     }
     if (status == LOP_OK)
@@ -237,31 +259,39 @@ static lop_status extend_cache(lop_queue *q, const pass *p, lop_mat *k, lop_mat 
     return LOP_OK;
 }
 
+lop_attention_args lop_block_attention(const lop_config *c, const lop_block *block, lop_mat qkv,
+                                       lop_mat mixed, int32_t sequences, int32_t tokens)
+{
+    const int32_t wide = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
+    return (lop_attention_args){.q = lop_mat_cols(qkv, 0, wide),
+                                .k = lop_mat_cols(qkv, wide, kv),
+                                .v = lop_mat_cols(qkv, wide + kv, kv),
+                                .out = mixed,
+                                .heads = c->heads,
+                                .kv_heads = c->kv_heads,
+                                .head_dim = c->head_dim,
+                                .sequences = sequences,
+                                .tokens = tokens,
+                                .window = block->index >= c->window_from ? c->window : 0};
+}
+
 static lop_status run_attention(lop_queue *q, pass *p)
 {
     const lop_block *b = p->block;
     const lop_config *c = p->f->net->config;
     const int32_t wide = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
     LOP_TRY(place_attention(p->f->arena, c, p->f->word, p->first + p->tokens, p));
+    if (p->tape) p->normed = p->tape->normed_attention;
     LOP_TRY(lop_rmsnorm(q, p->x, b->norm_attention, (float)c->norm_eps, p->normed));
     LOP_TRY(tell(q, p, LOP_INPUT_ATTENTION, p->normed));
     LOP_TRY(apply_linear(q, p->tokens, p->normed, b->qkv, b->qkv_bias, 0.0f, p->qkv));
     const lop_mat angles = lop_mat_rows(p->f->table, p->first, p->tokens);
     LOP_TRY(lop_rope(q, lop_mat_cols(p->qkv, 0, wide + kv), c->head_dim, angles, p->tokens));
-    lop_mat k = lop_mat_cols(p->qkv, wide, kv), v = lop_mat_cols(p->qkv, wide + kv, kv);
-    LOP_TRY(extend_cache(q, p, &k, &v));
-    const lop_attention_args args = {.q = lop_mat_cols(p->qkv, 0, wide),
-                                     .k = k,
-                                     .v = v,
-                                     .out = p->mixed,
-                                     .tile = p->tile,
-                                     .heads = c->heads,
-                                     .kv_heads = c->kv_heads,
-                                     .head_dim = c->head_dim,
-                                     .sequences = p->sequences,
-                                     .tokens = p->tokens,
-                                     .first = p->first,
-                                     .window = b->index >= c->window_from ? c->window : 0};
+    lop_attention_args args = lop_block_attention(c, b, p->qkv, p->mixed, p->sequences, p->tokens);
+    LOP_TRY(extend_cache(q, p, &args.k, &args.v));
+    args.first = p->first;
+    args.tile = p->tile;
+    if (p->tape) args.log_sum = p->tape->log_sum;
     LOP_TRY(lop_attention(q, &args));
     LOP_TRY(tell(q, p, LOP_INPUT_O, p->mixed));
     return apply_linear(q, p->tokens, p->mixed, b->o, b->o_bias, 1.0f, p->x);
@@ -275,11 +305,13 @@ static lop_status run_ffn(lop_queue *q, pass *p)
     const int32_t at_once = ffn_sequences(p->sequences, p->tokens) * p->tokens;
     const bool has_gate = net->family->linear[LOP_LINEAR_GATE] != NULL;
     LOP_TRY(place_ffn(p->f->arena, net, p->f->word, p));
+    if (p->tape) p->normed = p->tape->normed_ffn;
     LOP_TRY(lop_rmsnorm(q, p->x, b->norm_ffn, (float)net->config->norm_eps, p->normed));
     LOP_TRY(tell(q, p, LOP_INPUT_FFN, p->normed));
     for (int32_t row = 0; row < rows; row += at_once) {
         const int32_t n = rows - row < at_once ? rows - row : at_once;
-        const lop_mat both = lop_mat_rows(p->gate_up, 0, n), normed = lop_mat_rows(p->normed, row, n);
+        const lop_mat both = lop_mat_rows(p->gate_up, p->tape ? row : 0, n),
+                      normed = lop_mat_rows(p->normed, row, n);
         const lop_mat up = has_gate ? lop_mat_cols(both, ffn, ffn) : LOP_NONE;
         LOP_TRY(apply_linear(q, p->tokens, normed, b->gate_up, b->gate_up_bias, 0.0f, both));
         LOP_TRY(lop_gate(q, net->gate, lop_mat_cols(both, 0, ffn), up, lop_mat_rows(p->gated, row, n)));
@@ -310,10 +342,12 @@ static lop_status check_call(const pass *p)
 static lop_status run_halves(lop_queue *q, pass *p)
 {
     lop_arena *a = p->f->arena;
-    LOP_TRY(lop_arena_mat(a, p->x.rows, p->x.cols, p->f->word, &p->normed));
+    if (p->tape == NULL) LOP_TRY(lop_arena_mat(a, p->x.rows, p->x.cols, p->f->word, &p->normed));
     const lop_arena_mark mark = lop_arena_here(a);
+    if (p->tape && lop_mat_present(p->tape->input)) LOP_TRY(lop_cast(q, p->x, p->tape->input));
     LOP_TRY(run_attention(q, p));
     lop_arena_reset(a, mark);
+    if (p->tape) LOP_TRY(lop_cast(q, p->x, p->tape->middle));
     return run_ffn(q, p);
 }
 
@@ -332,6 +366,20 @@ lop_status lop_block_forward(lop_queue *q, lop_forward *f, const lop_block *bloc
 {
     pass p = {.f = f, .block = block, .x = x, .sequences = sequences, .tokens = tokens, .watch = watch};
     return run(q, &p);
+}
+
+lop_status lop_block_forward_taped(lop_queue *q, lop_forward *f, const lop_block *block, lop_mat x,
+                                   int32_t sequences, int32_t tokens, lop_tape *tape)
+{
+    lop_tape cut;
+    pass p = {.f = f, .block = block, .x = x, .sequences = sequences, .tokens = tokens, .tape = &cut};
+    tape->sequences = 0;
+    LOP_TRY(lop_tape_cut(tape, sequences, tokens, &cut));
+    LOP_TRY(run(q, &p));
+    tape->sequences = sequences;
+    tape->tokens = tokens;
+    tape->block = block->index;
+    return LOP_OK;
 }
 
 lop_status lop_block_forward_cached(lop_queue *q, lop_forward *f, const lop_block *block, lop_mat x,

@@ -7,6 +7,7 @@
 
 #define TEST_GROUPS(X)                                                                                       \
     X(test_model_attention)                                                                                  \
+    X(test_model_backward)                                                                                   \
     X(test_model_family)                                                                                     \
     X(test_model_forward)                                                                                    \
     X(test_model_choices)                                                                                    \

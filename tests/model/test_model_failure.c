@@ -38,6 +38,20 @@ static lop_status climb_forward(rig *r)
     return LOP_OK;
 }
 
+static lop_status climb_backward(rig *r)
+{
+    const lop_type word = lop_walk_word(&r->device, &r->net);
+    lop_forward *f = NULL;
+    lop_arena *arena = NULL;
+    lop_tape tape;
+    LOP_TRY(lop_forward_open_back(&r->net, &r->device, word, 2, 40, 1, &f));
+    lop_status status = lop_arena_open(&r->device, LOP_ON_DEVICE, 0, &arena);
+    if (status == LOP_OK) status = lop_tape_place(arena, &r->net, word, 1, 40, true, &tape);
+    lop_arena_close(arena);
+    lop_forward_close(f);
+    return status;
+}
+
 static lop_status climb_cache(rig *r)
 {
     lop_cache *c = NULL;
@@ -107,8 +121,8 @@ static void climb(rig *r, climb_fn *fn, void (*fail_at)(int64_t))
 static void ladders(void **state)
 {
     (void)state;
-    static climb_fn *const fns[] = {climb_net,        climb_forward,    climb_cache,     climb_reader,
-                                    climb_perplexity, climb_likelihood, climb_generation};
+    static climb_fn *const fns[] = {climb_net,    climb_forward,    climb_backward,   climb_cache,
+                                    climb_reader, climb_perplexity, climb_likelihood, climb_generation};
     const made_model m = made_model_open((made_shape){0});
     rig r;
     rig_open(&r, m.folder);
@@ -135,6 +149,12 @@ static void measured(void **state)
     if (held < told || held > told + 65536) fail_msg("%zu bytes held, %zu told", held, told);
     lop_forward_close(f);
     assert_failed(lop_forward_open(&r.net, &r.device, LOP_F32, 70000, 70000, &f), LOP_E_ARGUMENT, "70000");
+    assert_ok(lop_forward_open_back(&r.net, &r.device, LOP_F32, 3, 300, 3, &f));
+    const size_t both = lop_buf_used(LOP_ON_DEVICE).now - before,
+                 back = lop_backward_bytes(&r.net, LOP_F32, 3, 300), larger = back > told ? back : told;
+    if (both < larger || both > larger + 65536)
+        fail_msg("%zu bytes held, %zu and %zu told", both, told, back);
+    lop_forward_close(f);
     rig_close(&r);
     made_model_close(&m);
 }
