@@ -114,6 +114,7 @@ static lop_status hand_over(lop_run *run, int32_t index, double from, const lop_
     LOP_TRY(lop_json_put(job->line, "loss_before", before >= 0 ? json_real(before) : json_null()));
     LOP_TRY(lop_json_put(job->line, "loss_after", after >= 0 ? json_real(after) : json_null()));
     LOP_TRY(lop_json_put(job->line, "seconds", json_real(lop_clock_seconds() - from)));
+    atomic_store(&run->handed_over, true);
     lop_writer_submit(run->writer);
     return block_done(run, index, "computed");
 }

@@ -89,11 +89,11 @@ static bool is_pruned(const lop_run *run, const lop_tensor *t)
 
 lop_status lop_run_copy_untouched(void *user)
 {
-    const lop_run *run = user;
+    lop_run *run = user;
     for (int32_t i = 0; i < lop_checkpoint_count(run->net.file); i++) {
         const lop_tensor *t = lop_checkpoint_at(run->net.file, i);
         if (!lop_output_holds(run->output, t) || is_pruned(run, t)) continue;
-        LOP_TRY(lop_log_check_stop(run->call->log));
+        if (!atomic_load(&run->handed_over)) LOP_TRY(lop_log_check_stop(run->call->log));
         LOP_TRY(lop_output_copy(run->output, t));
     }
     return LOP_OK;

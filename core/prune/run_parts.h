@@ -94,6 +94,7 @@ typedef struct lop_run {
 
     json_t *blocks; /* of the report */
     lop_report_seconds seconds;
+    atomic_bool handed_over; /* a block stands behind the writer's first job: it is worth ending */
     double began;
 } lop_run;
 
