@@ -92,9 +92,11 @@ static void two_runs_do_not_share_a_folder(void **state)
     cli_run r;
     cli_start(&r, arguments, -1);
     assert_true(cli_wait_for(&r, "\"state\":\"computed\""));
+    assert_int_equal(kill(r.child, SIGSTOP), 0); /* it would end before a second one has begun */
     REFUSES(2, "another run is writing", LONG(save));
     REFUSES(2, "another run is writing", LONG(save), "--resume");
     REFUSES(2, "another run is writing", LONG(save), "--force");
+    assert_int_equal(kill(r.child, SIGCONT), 0);
     cli_wait(&r);
     cli_expect(&r, 0, NULL);
     cli_close(&r);
