@@ -2,8 +2,8 @@
 #include "bench/grid.h"
 
 #include "core/base/memory.h"
+#include "core/page/figures.h"
 
-#include <math.h>
 #include <string.h>
 
 lop_status grid_row(grid *g)
@@ -22,16 +22,10 @@ lop_status grid_set(grid *g, int col, const char *text)
     return lop_strdup(text, cell);
 }
 
-void grid_figures(double value, char *out, size_t size)
-{
-    const int digits = value > 0.0 ? 2 - (int)floor(log10(value) + 1e-9) : 2;
-    (void)snprintf(out, size, "%.*f", digits < 0 ? 0 : digits > 8 ? 8 : digits, value);
-}
-
 lop_status grid_number(grid *g, int col, double value)
 {
     char text[48] = "";
-    if (value > 0.0) grid_figures(value, text, sizeof text);
+    if (value > 0.0) lop_figures(value, text, sizeof text);
     return grid_set(g, col, text);
 }
 

@@ -21,7 +21,4 @@ const char *grid_text(const grid *g, int row, int col);
 LOP_CHECKED lop_status grid_print(FILE *out, const grid *g);
 void grid_close(grid *g);
 
-/* A number with three figures, without an exponent. */
-void grid_figures(double value, char *out, size_t size);
-
 #endif

@@ -2,7 +2,7 @@
  * stand close together are tried from the top down, so that their labels keep the order of the points. */
 #include "bench/labels.h"
 
-#include "bench/svg.h"
+#include "core/page/svg.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -92,7 +92,7 @@ static void put(label *l, double width, int n)
 static void place(label *labels, int count, int at, label_box room, bool lines)
 {
     label *l = &labels[at], best = *l;
-    const double width = svg_width(l->text);
+    const double width = lop_svg_width(l->text);
     double nearest = INFINITY;
     best.width = 0.0;
     for (int n = 0; n < TRIES_X * TRIES_Y * 4; n++) {

@@ -5,8 +5,7 @@
 #include "bench/parts.h"
 #include "bench/results.h"
 #include "core/base/file.h"
-
-#include <string.h>
+#include "core/page/sheet.h"
 
 enum { COLOURS = 8 };
 
@@ -34,45 +33,41 @@ int page_device(const json_t *lines, const json_t *line)
     return number % COLOURS;
 }
 
-static void add_devices(markup *m, const json_t *lines)
+static void add_devices(lop_markup *m, const json_t *lines)
 {
-    markup_add(m, "<ul class=\"devices\">\n");
+    lop_markup_add(m, "<ul class=\"devices\">\n");
     for (size_t i = 0; i < json_array_size(lines); i++) {
         const json_t *line = json_array_get(lines, i);
         char name[128];
         if (!is_new(lines, i)) continue;
         bench_device_name(line, name, sizeof name);
-        markup_add(m, "<li><span class=\"swatch d%d\"></span>", page_device(lines, line));
-        markup_say(m, name);
-        markup_add(m, "</li>\n");
+        lop_markup_add(m, "<li><span class=\"swatch d%d\"></span>", page_device(lines, line));
+        lop_markup_say(m, name);
+        lop_markup_add(m, "</li>\n");
     }
-    markup_add(m, "</ul>\n");
+    lop_markup_add(m, "</ul>\n");
 }
 
-static void draw(markup *m, const json_t *lines)
+static void draw(lop_markup *m, const json_t *lines)
 {
-    markup_add(m,
-               "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>"
-               "<meta name=\"viewport\" content=\"width=device-width\"/><title>lop bench</title>\n<style>\n");
-    if (m->status == LOP_OK) m->status = lop_string_add(&m->text, page_style, strlen(page_style));
-    markup_add(
-        m, "</style></head>\n<body><main>\n<h1>lop bench</h1>\n<p class=\"soft\">Speeds against what each "
-           "device "
-           "reaches at best, measured in the same run. Nothing on this page is loaded from elsewhere.</p>\n");
+    lop_sheet_open(m, "lop bench", page_style);
+    lop_markup_add(m,
+                   "<h1>lop bench</h1>\n<p class=\"soft\">Speeds against what each device reaches at best, "
+                   "measured in the same run. Nothing on this page is loaded from elsewhere.</p>\n");
     add_devices(m, lines);
     page_stages(m, lines);
     page_rooflines(m, lines);
     page_tables(m, lines);
-    markup_add(m, "</main></body></html>\n");
+    lop_sheet_close(m);
 }
 
 lop_status bench_page_write(const char *path, const json_t *lines)
 {
-    markup m = {.status = LOP_OK};
+    lop_markup m = {.status = LOP_OK};
     draw(&m, lines);
     const lop_status status =
         m.status == LOP_OK ? lop_file_write_atomic(path, m.text.at, m.text.size) : m.status;
-    markup_close(&m);
+    lop_markup_close(&m);
     return status;
 }
 

@@ -1,9 +1,9 @@
 /* page_roofline.c - what operations reach against what the device can do at best: operations per byte to the right,
  * operations per second upwards. Those that compute nothing stand apart, by bytes per second. */
-#include "bench/grid.h"
 #include "bench/labels.h"
 #include "bench/page_parts.h"
 #include "bench/results.h"
+#include "core/page/figures.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -21,10 +21,10 @@ enum {
 };
 
 typedef struct picture {
-    markup *m;
+    lop_markup *m;
     const json_t *lines, *first; /* a line of the device and word drawn */
     double copy, product;        /* GB/s and GFLOP/s; 0: not known */
-    svg_axis x, y, rate;         /* flop/byte, GFLOP/s, GB/s */
+    lop_svg_axis x, y, rate;     /* flop/byte, GFLOP/s, GB/s */
     label computing[LABELS_MOST], moving[LABELS_MOST];
     int computing_count, moving_count;
     int drawn;         /* of those that compute nothing: they stand in three columns by turns */
@@ -104,9 +104,9 @@ static void find_axes(picture *p)
         widen(p->product / p->copy * 3.0, &x[0], &x[1]);
         widen(p->product / p->copy / 3.0, &x[0], &x[1]);
     }
-    p->x = svg_axis_over(x[1] > 0.0 ? x[0] : 1.0, x[1] > 0.0 ? x[1] : 10.0, LEFT, RIGHT);
-    p->y = svg_axis_over(y[1] > 0.0 ? y[0] : 1.0, y[1] > 0.0 ? y[1] : 10.0, BOTTOM, TOP);
-    p->rate = svg_axis_over(rate[1] > 0.0 ? rate[0] : 1.0, rate[1] > 0.0 ? rate[1] : 10.0, BOTTOM, TOP);
+    p->x = lop_svg_axis_over(x[1] > 0.0 ? x[0] : 1.0, x[1] > 0.0 ? x[1] : 10.0, LEFT, RIGHT);
+    p->y = lop_svg_axis_over(y[1] > 0.0 ? y[0] : 1.0, y[1] > 0.0 ? y[1] : 10.0, BOTTOM, TOP);
+    p->rate = lop_svg_axis_over(rate[1] > 0.0 ? rate[0] : 1.0, rate[1] > 0.0 ? rate[1] : 10.0, BOTTOM, TOP);
 }
 
 /* ---- axes */
@@ -118,40 +118,40 @@ static void giga_text(double value, const char *unit, char *out, size_t size)
     (void)snprintf(out, size, "%g %s%s", tera ? value / 1e3 : value, tera ? "T" : "G", unit);
 }
 
-static void draw_level_axis(markup *m, const svg_axis *a, double left, double right, const char *unit)
+static void draw_level_axis(lop_markup *m, const lop_svg_axis *a, double left, double right, const char *unit)
 {
     char text[32];
-    for (double v = svg_first(a); v <= svg_last(a); v *= 10.0) {
-        const double y = svg_at(a, v);
-        svg_line(m, "grid", left, y, right, y);
+    for (double v = lop_svg_first(a); v <= lop_svg_last(a); v *= 10.0) {
+        const double y = lop_svg_at(a, v);
+        lop_svg_line(m, "grid", left, y, right, y);
         giga_text(v, unit, text, sizeof text);
-        svg_text(m, "tick", SVG_END, left - 6.0, y + 4.0, text);
+        lop_svg_text(m, "tick", LOP_SVG_END, left - 6.0, y + 4.0, text);
     }
-    svg_line(m, "frame", left, TOP, left, BOTTOM);
-    svg_line(m, "frame", left, BOTTOM, right, BOTTOM);
+    lop_svg_line(m, "frame", left, TOP, left, BOTTOM);
+    lop_svg_line(m, "frame", left, BOTTOM, right, BOTTOM);
 }
 
 static void draw_axes(const picture *p)
 {
     char text[32];
-    for (double v = svg_first(&p->x); v <= svg_last(&p->x); v *= 10.0) {
-        const double x = svg_at(&p->x, v);
-        svg_line(p->m, "grid", x, TOP, x, BOTTOM);
+    for (double v = lop_svg_first(&p->x); v <= lop_svg_last(&p->x); v *= 10.0) {
+        const double x = lop_svg_at(&p->x, v);
+        lop_svg_line(p->m, "grid", x, TOP, x, BOTTOM);
         (void)snprintf(text, sizeof text, "%g", v);
-        svg_text(p->m, "tick", SVG_MIDDLE, x, BOTTOM + 18.0, text);
+        lop_svg_text(p->m, "tick", LOP_SVG_MIDDLE, x, BOTTOM + 18.0, text);
     }
     draw_level_axis(p->m, &p->y, LEFT, RIGHT, "");
-    svg_text(p->m, "axis", SVG_START, 4.0, 14.0, "floating-point operations per second");
-    svg_text(p->m, "axis", SVG_MIDDLE, 0.5 * (LEFT + RIGHT), BOTTOM + 40.0,
-             "floating-point operations per byte that must move");
+    lop_svg_text(p->m, "axis", LOP_SVG_START, 4.0, 14.0, "floating-point operations per second");
+    lop_svg_text(p->m, "axis", LOP_SVG_MIDDLE, 0.5 * (LEFT + RIGHT), BOTTOM + 40.0,
+                 "floating-point operations per byte that must move");
 }
 
 static void draw_strip_axis(const picture *p)
 {
     draw_level_axis(p->m, &p->rate, STRIP_LEFT, STRIP_RIGHT, "B/s");
-    svg_text(p->m, "axis", SVG_START, STRIP_LEFT - 60.0, 14.0, "bytes per second");
-    svg_text(p->m, "axis", SVG_MIDDLE, 0.5 * (STRIP_LEFT + STRIP_RIGHT), BOTTOM + 40.0,
-             "operations that compute nothing");
+    lop_svg_text(p->m, "axis", LOP_SVG_START, STRIP_LEFT - 60.0, 14.0, "bytes per second");
+    lop_svg_text(p->m, "axis", LOP_SVG_MIDDLE, 0.5 * (STRIP_LEFT + STRIP_RIGHT), BOTTOM + 40.0,
+                 "operations that compute nothing");
 }
 
 /* ---- roofs */
@@ -170,19 +170,20 @@ static void draw_roofs(picture *p)
     const double ridge = both ? p->product / p->copy : p->copy > 0.0 ? p->x.high : p->x.low;
     if (p->copy > 0.0) {
         const double from = fmax(p->x.low, p->y.low / p->copy);
-        svg_line(p->m, "roof", svg_at(&p->x, from), svg_at(&p->y, from * p->copy), svg_at(&p->x, ridge),
-                 svg_at(&p->y, ridge * p->copy));
+        lop_svg_line(p->m, "roof", lop_svg_at(&p->x, from), lop_svg_at(&p->y, from * p->copy),
+                     lop_svg_at(&p->x, ridge), lop_svg_at(&p->y, ridge * p->copy));
         const double middle = sqrt(ridge * sqrt(from * ridge));
-        grid_figures(p->copy, figures, sizeof figures);
+        lop_figures(p->copy, figures, sizeof figures);
         (void)snprintf(p->names[0], sizeof p->names[0], "copies: %s GB/s", figures);
-        name_place(p->computing, &p->computing_count, svg_at(&p->x, middle),
-                   svg_at(&p->y, middle * p->copy) - 4.0, p->names[0]);
-        svg_line(p->m, "roof", STRIP_LEFT, svg_at(&p->rate, p->copy), STRIP_RIGHT, svg_at(&p->rate, p->copy));
+        name_place(p->computing, &p->computing_count, lop_svg_at(&p->x, middle),
+                   lop_svg_at(&p->y, middle * p->copy) - 4.0, p->names[0]);
+        lop_svg_line(p->m, "roof", STRIP_LEFT, lop_svg_at(&p->rate, p->copy), STRIP_RIGHT,
+                     lop_svg_at(&p->rate, p->copy));
     }
     if (p->product > 0.0) {
-        const double y = svg_at(&p->y, p->product);
-        svg_line(p->m, "roof", svg_at(&p->x, fmax(ridge, p->x.low)), y, RIGHT, y);
-        grid_figures(p->product * 1e-3, figures, sizeof figures);
+        const double y = lop_svg_at(&p->y, p->product);
+        lop_svg_line(p->m, "roof", lop_svg_at(&p->x, fmax(ridge, p->x.low)), y, RIGHT, y);
+        lop_figures(p->product * 1e-3, figures, sizeof figures);
         (void)snprintf(p->names[1], sizeof p->names[1], "products: %s TFLOP/s", figures);
         name_place(p->computing, &p->computing_count, RIGHT - 6.0, y - 14.0, p->names[1]);
     }
@@ -213,11 +214,11 @@ static void hint_of(const json_t *line, char *out, size_t size)
 
 static void point_of(const picture *p, const json_t *line, double *x, double *y)
 {
-    *x = svg_at(&p->x, bench_number(line, "flops") / bench_number(line, "bytes"));
-    *y = svg_at(&p->y, bench_number(line, "gflops"));
+    *x = lop_svg_at(&p->x, bench_number(line, "flops") / bench_number(line, "bytes"));
+    *y = lop_svg_at(&p->y, bench_number(line, "gflops"));
     if (computes(line)) return;
     *x = STRIP_LEFT + 26.0 + 34.0 * (p->drawn % 3);
-    *y = svg_at(&p->rate, bench_number(line, "gbps"));
+    *y = lop_svg_at(&p->rate, bench_number(line, "gbps"));
 }
 
 static void point_name(picture *p, const json_t *line, double x, double y, const char *text)
@@ -240,8 +241,8 @@ static void draw_others(picture *p, const json_t *line, double at_x, double at_y
         if (other == line || !is_ours(p, other) || !bench_same_operation(other, line)) continue;
         point_of(p, other, &x, &y);
         hint_of(other, hint, sizeof hint);
-        svg_line(p->m, "span", at_x, at_y, x, y);
-        svg_dot(p->m, "small", x, y, 2.4, hint);
+        lop_svg_line(p->m, "span", at_x, at_y, x, y);
+        lop_svg_dot(p->m, "small", x, y, 2.4, hint);
         point_name(p, line, x, y, "");
     }
 }
@@ -258,13 +259,13 @@ static void draw_points(picture *p)
         point_of(p, line, &x, &y);
         hint_of(line, hint, sizeof hint);
         draw_others(p, line, x, y);
-        svg_dot(p->m, "point", x, y, 4.0, hint);
+        lop_svg_dot(p->m, "point", x, y, 4.0, hint);
         point_name(p, line, x, y, bench_text(line, "bench"));
         p->drawn += !computes(line);
     }
 }
 
-static void draw_labels(markup *m, label *labels, int count, label_box room)
+static void draw_labels(lop_markup *m, label *labels, int count, label_box room)
 {
     labels_place(labels, count, room);
     for (int i = 0; i < count; i++) {
@@ -272,15 +273,15 @@ static void draw_labels(markup *m, label *labels, int count, label_box room)
         double x, y;
         if (l->width == 0.0) continue;
         labels_end(l, &x, &y);
-        if (l->led) svg_line(m, "lead", l->x, l->y, x, y);
+        if (l->led) lop_svg_line(m, "lead", l->x, l->y, x, y);
     }
     for (int i = 0; i < count; i++)
         if (labels[i].width > 0.0)
-            svg_text(m, "name", SVG_START, labels[i].left, labels[i].top + LABEL_HEIGHT - 2.5,
-                     labels[i].text);
+            lop_svg_text(m, "name", LOP_SVG_START, labels[i].left, labels[i].top + LABEL_HEIGHT - 2.5,
+                         labels[i].text);
 }
 
-static void draw_roofline(markup *m, const json_t *lines, const json_t *first)
+static void draw_roofline(lop_markup *m, const json_t *lines, const json_t *first)
 {
     picture p = {.m = m, .lines = lines, .first = first};
     char name[128], title[192];
@@ -288,11 +289,11 @@ static void draw_roofline(markup *m, const json_t *lines, const json_t *first)
     (void)snprintf(title, sizeof title, "%s, storage in %.8s", name, bench_word(first));
     find_roofs(&p);
     find_axes(&p);
-    markup_element(m, "h3", title);
-    markup_add(m, "<figure class=\"d%d\">", page_device(lines, first));
-    svg_open(m, WIDTH, HEIGHT, title,
-             "A roofline: each operation by its arithmetic per byte and its speed, under "
-             "the rates of copies and of products. The table of operations has the numbers.");
+    lop_markup_element(m, "h3", title);
+    lop_markup_add(m, "<figure class=\"d%d\">", page_device(lines, first));
+    lop_svg_open(m, WIDTH, HEIGHT, title,
+                 "A roofline: each operation by its arithmetic per byte and its speed, under "
+                 "the rates of copies and of products. The table of operations has the numbers.");
     draw_axes(&p);
     draw_strip_axis(&p);
     draw_roofs(&p);
@@ -300,14 +301,14 @@ static void draw_roofline(markup *m, const json_t *lines, const json_t *first)
     draw_labels(m, p.computing, p.computing_count, (label_box){LEFT + 4, TOP - 14, RIGHT + 26, BOTTOM - 2});
     draw_labels(m, p.moving, p.moving_count,
                 (label_box){STRIP_LEFT + 4, TOP - 14, STRIP_RIGHT + 8, BOTTOM - 2});
-    svg_close(m);
-    markup_add(
+    lop_svg_close(m);
+    lop_markup_add(
         m,
         "<figcaption>Large points: the longest rows; small ones joined to them: shorter rows.</figcaption>");
-    markup_add(m, "</figure>\n");
+    lop_markup_add(m, "</figure>\n");
 }
 
-void page_rooflines(markup *m, const json_t *lines)
+void page_rooflines(lop_markup *m, const json_t *lines)
 {
     bool any = false;
     for (size_t i = 0; i < json_array_size(lines); i++) {
@@ -320,7 +321,7 @@ void page_rooflines(markup *m, const json_t *lines)
         }
         if (drawn) continue;
         if (!any)
-            markup_add(
+            lop_markup_add(
                 m,
                 "<h2>Operations under their roofs</h2>\n<p class=\"soft\">The lines are measured on the same "
                 "device in the same run. A point on the line could not be faster; one above it moved less "

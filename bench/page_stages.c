@@ -1,8 +1,8 @@
 /* page_stages.c - milliseconds of each stage on each device. Devices differ a thousandfold, so the scale is logarithmic;
  * what lies between the floor and the end of a bar is then how many times the floor it takes, the same length everywhere. */
-#include "bench/grid.h"
 #include "bench/page_parts.h"
 #include "bench/results.h"
+#include "core/page/figures.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -84,7 +84,7 @@ static bool is_first(const bars *b, int at)
     return true;
 }
 
-static svg_axis axis_of(const bars *b, const char *group)
+static lop_svg_axis axis_of(const bars *b, const char *group)
 {
     double low = INFINITY, high = 0.0;
     for (int i = 0; i < b->count; i++) {
@@ -94,25 +94,25 @@ static svg_axis axis_of(const bars *b, const char *group)
         if (least < low) low = least;
         if (r->ms > high) high = r->ms;
     }
-    return svg_axis_over(low * 0.5, high, LEFT, RIGHT);
+    return lop_svg_axis_over(low * 0.5, high, LEFT, RIGHT);
 }
 
-static void draw_bar(markup *m, const json_t *lines, const bar *r, const svg_axis *x, double y)
+static void draw_bar(lop_markup *m, const json_t *lines, const bar *r, const lop_svg_axis *x, double y)
 {
     char text[96], name[128], ms[32];
-    const double end = svg_at(x, r->ms), floor_x = r->floor_ms > 0.0 ? svg_at(x, r->floor_ms) : end;
-    grid_figures(r->ms, ms, sizeof ms);
+    const double end = lop_svg_at(x, r->ms), floor_x = r->floor_ms > 0.0 ? lop_svg_at(x, r->floor_ms) : end;
+    lop_figures(r->ms, ms, sizeof ms);
     bench_device_name(r->line, name, sizeof name);
     (void)snprintf(text, sizeof text, "%s ms", ms);
     if (r->floor_ms > 0.0) (void)snprintf(text, sizeof text, "%s ms = %.2f x floor", ms, r->ms / r->floor_ms);
-    svg_text(m, "tick", SVG_END, LEFT - 8.0, y + 14.0, name);
-    markup_add(m, "<g class=\"d%d\">", page_device(lines, r->line));
-    svg_rect(m, r->floor_ms > 0.0 ? "light" : "whole", LEFT, y + 3.0, (floor_x < end ? floor_x : end) - LEFT,
-             14.0);
-    if (end > floor_x) svg_rect(m, "whole", floor_x, y + 3.0, end - floor_x, 14.0);
-    markup_add(m, "</g>");
-    if (r->floor_ms > 0.0) svg_line(m, "floor", floor_x, y, floor_x, y + 20.0);
-    svg_text(m, "label", SVG_START, (end > floor_x ? end : floor_x) + 7.0, y + 14.0, text);
+    lop_svg_text(m, "tick", LOP_SVG_END, LEFT - 8.0, y + 14.0, name);
+    lop_markup_add(m, "<g class=\"d%d\">", page_device(lines, r->line));
+    lop_svg_rect(m, r->floor_ms > 0.0 ? "light" : "whole", LEFT, y + 3.0,
+                 (floor_x < end ? floor_x : end) - LEFT, 14.0);
+    if (end > floor_x) lop_svg_rect(m, "whole", floor_x, y + 3.0, end - floor_x, 14.0);
+    lop_markup_add(m, "</g>");
+    if (r->floor_ms > 0.0) lop_svg_line(m, "floor", floor_x, y, floor_x, y + 20.0);
+    lop_svg_text(m, "label", LOP_SVG_START, (end > floor_x ? end : floor_x) + 7.0, y + 14.0, text);
 }
 
 static double height_of(const bars *b, const char *group)
@@ -123,33 +123,34 @@ static double height_of(const bars *b, const char *group)
     return height;
 }
 
-static void draw_scale(markup *m, const svg_axis *x, double height)
+static void draw_scale(lop_markup *m, const lop_svg_axis *x, double height)
 {
-    for (double v = svg_first(x); v <= svg_last(x); v *= 10.0) {
+    for (double v = lop_svg_first(x); v <= lop_svg_last(x); v *= 10.0) {
         char text[32];
-        const double at = svg_at(x, v);
+        const double at = lop_svg_at(x, v);
         (void)snprintf(text, sizeof text, v < 1000.0 ? "%g ms" : "%g s", v < 1000.0 ? v : v / 1000.0);
-        svg_line(m, "grid", at, TOP - 8.0, at, height - 8.0);
-        svg_text(m, "tick", SVG_MIDDLE, at, TOP - 14.0, text);
+        lop_svg_line(m, "grid", at, TOP - 8.0, at, height - 8.0);
+        lop_svg_text(m, "tick", LOP_SVG_MIDDLE, at, TOP - 14.0, text);
     }
 }
 
-static void draw_group(markup *m, const json_t *lines, const bars *b, const char *group, const char *title)
+static void draw_group(lop_markup *m, const json_t *lines, const bars *b, const char *group,
+                       const char *title)
 {
     double y = TOP;
     const double height = height_of(b, group);
     if (height <= TOP + 16.0) return;
-    const svg_axis x = axis_of(b, group);
-    markup_element(m, "h3", title);
-    markup_add(m, "<figure>");
-    svg_open(m, WIDTH, height, title,
-             "Bars of milliseconds by stage and device; the tables have the numbers.");
+    const lop_svg_axis x = axis_of(b, group);
+    lop_markup_element(m, "h3", title);
+    lop_markup_add(m, "<figure>");
+    lop_svg_open(m, WIDTH, height, title,
+                 "Bars of milliseconds by stage and device; the tables have the numbers.");
     draw_scale(m, &x, height);
     for (int i = 0; i < b->count; i++) {
         if (strcmp(b->at[i].group, group) != 0 || !is_first(b, i)) continue;
         char text[160];
         (void)snprintf(text, sizeof text, "%s (%.40s)", b->at[i].name, bench_text(b->at[i].line, "shape"));
-        svg_text(m, "group", SVG_START, 4.0, y + 20.0, text);
+        lop_svg_text(m, "group", LOP_SVG_START, 4.0, y + 20.0, text);
         y += GROUP;
         for (int j = i; j < b->count; j++) {
             if (!same_row(&b->at[i], &b->at[j])) continue;
@@ -157,11 +158,11 @@ static void draw_group(markup *m, const json_t *lines, const bars *b, const char
             y += ROW;
         }
     }
-    svg_close(m);
-    markup_add(m, "</figure>\n");
+    lop_svg_close(m);
+    lop_markup_add(m, "</figure>\n");
 }
 
-void page_stages(markup *m, const json_t *lines)
+void page_stages(lop_markup *m, const json_t *lines)
 {
     bars b = {.count = 0};
     size_t i;
@@ -173,7 +174,7 @@ void page_stages(markup *m, const json_t *lines)
         add_eval(&b, line);
     }
     if (b.count == 0) return;
-    markup_add(
+    lop_markup_add(
         m,
         "<h2>Milliseconds by stage</h2>\n<p class=\"soft\">The black mark is the floor: the stage's products "
         "at "

@@ -2,65 +2,66 @@
 #include "bench/page_parts.h"
 #include "bench/results.h"
 #include "bench/table.h"
+#include "core/page/figures.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static lop_status add_grid(void *user, const char *title, const grid *g)
 {
-    markup *m = user;
-    markup_element(m, "h3", title);
-    markup_add(m, "<div class=\"scroll\"><table>\n");
+    lop_markup *m = user;
+    lop_markup_element(m, "h3", title);
+    lop_markup_add(m, "<div class=\"scroll\"><table>\n");
     for (int r = 0; r < g->rows; r++) {
-        markup_add(m, "<tr>");
-        for (int c = 0; c < g->cols; c++) markup_element(m, r == 0 ? "th" : "td", grid_text(g, r, c));
-        markup_add(m, "</tr>\n");
+        lop_markup_add(m, "<tr>");
+        for (int c = 0; c < g->cols; c++) lop_markup_element(m, r == 0 ? "th" : "td", grid_text(g, r, c));
+        lop_markup_add(m, "</tr>\n");
     }
-    markup_add(m, "</table></div>\n");
+    lop_markup_add(m, "</table></div>\n");
     return m->status;
 }
 
 /* ---- every operation at every length */
 
-static void add_time(markup *m, const json_t *line, const char *key)
+static void add_time(lop_markup *m, const json_t *line, const char *key)
 {
     char text[32] = "";
-    if (bench_number(line, key) > 0.0) grid_figures(bench_number(line, key) * 1e-6, text, sizeof text);
-    markup_element(m, "td", text);
+    if (bench_number(line, key) > 0.0) lop_figures(bench_number(line, key) * 1e-6, text, sizeof text);
+    lop_markup_element(m, "td", text);
 }
 
-static void add_rate(markup *m, const json_t *line, const char *key)
+static void add_rate(lop_markup *m, const json_t *line, const char *key)
 {
     char text[32] = "";
-    if (bench_number(line, key) > 0.0) grid_figures(bench_number(line, key), text, sizeof text);
-    markup_element(m, "td", text);
+    if (bench_number(line, key) > 0.0) lop_figures(bench_number(line, key), text, sizeof text);
+    lop_markup_element(m, "td", text);
 }
 
-static void add_operation(markup *m, const json_t *line)
+static void add_operation(lop_markup *m, const json_t *line)
 {
     char text[128];
     (void)snprintf(text, sizeof text, "%.60s", bench_text(line, "bench"));
-    markup_add(m, "<tr>");
-    markup_element(m, "td", text);
+    lop_markup_add(m, "<tr>");
+    lop_markup_element(m, "td", text);
     bench_device_name(line, text, sizeof text);
-    markup_element(m, "td", text);
-    markup_element(m, "td", bench_word(line));
+    lop_markup_element(m, "td", text);
+    lop_markup_element(m, "td", bench_word(line));
     (void)snprintf(text, sizeof text, "%lld x %lld",
                    (long long)json_integer_value(json_array_get(json_object_get(line, "shape"), 0)),
                    (long long)bench_columns(line));
-    markup_element(m, "td", text);
+    lop_markup_element(m, "td", text);
     add_time(m, line, "ns_min");
     add_time(m, line, "ns_med");
     add_time(m, line, "ns_p90");
     add_rate(m, line, "gbps");
     add_rate(m, line, "gflops");
-    markup_element(m, "td", bench_text(line, "roof"));
+    lop_markup_element(m, "td", bench_text(line, "roof"));
     (void)snprintf(text, sizeof text, "%.2f", bench_number(line, "roof_frac"));
-    markup_element(m, "td", text);
-    markup_add(m, "</tr>\n");
+    lop_markup_element(m, "td", text);
+    lop_markup_add(m, "</tr>\n");
 }
 
-static void add_operations(markup *m, const json_t *lines)
+static void add_operations(lop_markup *m, const json_t *lines)
 {
     size_t i;
     const json_t *line;
@@ -69,7 +70,7 @@ static void add_operations(markup *m, const json_t *lines)
     {
         if (!bench_is_operation(line)) continue;
         if (!any)
-            markup_add(
+            lop_markup_add(
                 m,
                 "<h3>Every operation</h3>\n<div "
                 "class=\"scroll\"><table>\n<tr><th>operation</th><th>device</th>"
@@ -78,7 +79,7 @@ static void add_operations(markup *m, const json_t *lines)
         any = true;
         add_operation(m, line);
     }
-    if (any) markup_add(m, "</table></div>\n");
+    if (any) lop_markup_add(m, "</table></div>\n");
 }
 
 /* ---- where and how */
@@ -97,58 +98,58 @@ static bool is_repeated(const json_t *lines, size_t at)
     return false;
 }
 
-static void add_command(markup *m, const json_t *line)
+static void add_command(lop_markup *m, const json_t *line)
 {
     size_t i;
     const json_t *word;
-    markup_add(m, "<td><code>");
+    lop_markup_add(m, "<td><code>");
     json_array_foreach(json_object_get(line, "argv"), i, word)
     {
-        if (i > 0) markup_add(m, " ");
-        markup_say(m, json_is_string(word) ? json_string_value(word) : "?");
+        if (i > 0) lop_markup_add(m, " ");
+        lop_markup_say(m, json_is_string(word) ? json_string_value(word) : "?");
     }
-    markup_add(m, "</code></td>");
+    lop_markup_add(m, "</code></td>");
 }
 
-static void add_origins(markup *m, const json_t *lines)
+static void add_origins(lop_markup *m, const json_t *lines)
 {
-    markup_add(m, "<h2>Where and how</h2>\n<div class=\"scroll\"><table "
-                  "class=\"left\">\n<tr><th>device</th><th>command</th>"
-                  "<th>commit</th><th>build</th><th>begun (UTC)</th></tr>\n");
+    lop_markup_add(m, "<h2>Where and how</h2>\n<div class=\"scroll\"><table "
+                      "class=\"left\">\n<tr><th>device</th><th>command</th>"
+                      "<th>commit</th><th>build</th><th>begun (UTC)</th></tr>\n");
     for (size_t i = 0; i < json_array_size(lines); i++) {
         const json_t *line = json_array_get(lines, i);
         char name[128];
         if (is_repeated(lines, i) || json_object_get(line, "missing") != NULL) continue;
         bench_device_name(line, name, sizeof name);
-        markup_add(m, "<tr>");
-        markup_element(m, "td", name);
+        lop_markup_add(m, "<tr>");
+        lop_markup_element(m, "td", name);
         add_command(m, line);
-        markup_element(m, "td", bench_text(line, "commit"));
-        markup_element(m, "td", bench_text(line, "build"));
-        markup_element(m, "td", bench_text(line, "date"));
-        markup_add(m, "</tr>\n");
+        lop_markup_element(m, "td", bench_text(line, "commit"));
+        lop_markup_element(m, "td", bench_text(line, "build"));
+        lop_markup_element(m, "td", bench_text(line, "date"));
+        lop_markup_add(m, "</tr>\n");
     }
-    markup_add(m, "</table></div>\n");
+    lop_markup_add(m, "</table></div>\n");
 }
 
-static void add_missing(markup *m, const json_t *lines)
+static void add_missing(lop_markup *m, const json_t *lines)
 {
     size_t i;
     const json_t *line;
     json_array_foreach(lines, i, line)
     {
         if (json_object_get(line, "missing") == NULL) continue;
-        markup_add(m, "<p>");
-        markup_say(m, bench_text(line, "asked"));
-        markup_add(m, " was not measured: ");
-        markup_say(m, bench_text(line, "missing"));
-        markup_add(m, "</p>\n");
+        lop_markup_add(m, "<p>");
+        lop_markup_say(m, bench_text(line, "asked"));
+        lop_markup_add(m, " was not measured: ");
+        lop_markup_say(m, bench_text(line, "missing"));
+        lop_markup_add(m, "</p>\n");
     }
 }
 
-void page_tables(markup *m, const json_t *lines)
+void page_tables(lop_markup *m, const json_t *lines)
 {
-    markup_add(m, "<h2>Tables</h2>\n");
+    lop_markup_add(m, "<h2>Tables</h2>\n");
     const lop_status status = bench_tables(lines, add_grid, m);
     if (m->status == LOP_OK) m->status = status;
     add_operations(m, lines);

@@ -46,26 +46,47 @@ lop_status lop_string_add(lop_string *s, const char *text, size_t size)
 }
 
 /* A host program may have set a locale that writes 0,5. For "C" newlocale hands out an object that is always there. */
-lop_status lop_string_print(lop_string *s, const char *format, ...)
+static int print_in_c(char *out, size_t size, const char *format, va_list args)
 {
     const locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (c_locale == (locale_t)0) return LOP_FAIL(LOP_E_MEMORY, "not enough host memory for the C locale");
+    if (c_locale == (locale_t)0) return -1;
     const locale_t before = uselocale(c_locale);
-    va_list args, again;
-    va_start(args, format);
+    const int n = vsnprintf(out, size, format, args);
+    (void)uselocale(before);
+    freelocale(c_locale);
+    return n;
+}
+
+lop_status lop_string_print_list(lop_string *s, const char *format, va_list args)
+{
+    va_list again;
     va_copy(again, args);
-    const int n = vsnprintf(NULL, 0, format, args);
-    va_end(args);
+    const int n = print_in_c(NULL, 0, format, args);
     lop_status status =
         n < 0 ? LOP_FAIL(LOP_E_INTERNAL, "a message could not be formatted") : reserve(s, (size_t)n);
     if (status == LOP_OK) {
-        (void)vsnprintf(s->at + s->size, (size_t)n + 1, format, again);
+        (void)print_in_c(s->at + s->size, (size_t)n + 1, format, again);
         s->size += (size_t)n;
     }
     va_end(again);
-    (void)uselocale(before);
-    freelocale(c_locale);
     return status;
+}
+
+lop_status lop_string_print(lop_string *s, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const lop_status status = lop_string_print_list(s, format, args);
+    va_end(args);
+    return status;
+}
+
+void lop_text_print(char *out, size_t size, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (print_in_c(out, size, format, args) < 0 && size > 0) out[0] = '\0';
+    va_end(args);
 }
 
 void lop_string_close(lop_string *s)

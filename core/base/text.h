@@ -4,6 +4,7 @@
 
 #include "core/base/status.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,10 @@ typedef struct lop_string {
 LOP_CHECKED lop_status lop_string_add(lop_string *s, const char *text, size_t size);
 LOP_CHECKED lop_status lop_string_print(lop_string *s, const char *format, ...)
     LOP_PRINTF(2, 3); /* in the C locale */
+LOP_CHECKED lop_status lop_string_print_list(lop_string *s, const char *format, va_list args);
+
+/* snprintf in the C locale: what does not fit is cut. */
+void lop_text_print(char *out, size_t size, const char *format, ...) LOP_PRINTF(3, 4);
 
 /* Adds the text as a JSON string, quoted and escaped; what is not UTF-8 becomes U+FFFD, byte for byte. */
 LOP_CHECKED lop_status lop_string_add_json(lop_string *s, const char *text, size_t size);

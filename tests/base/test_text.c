@@ -105,11 +105,14 @@ static void locales_change_nothing(void **state)
     lop_string s = {0};
     const lop_status parsed = lop_parse_real("0.5", &x), sized = lop_parse_bytes("1.5K", &n);
     const lop_status printed = lop_string_print(&s, "%.3f", 0.25);
+    char cut[4];
+    lop_text_print(cut, sizeof cut, "%.3f", 0.25);
     (void)setlocale(LC_ALL, "C");
     assert_int_equal(parsed, LOP_OK);
     assert_int_equal(sized, LOP_OK);
     assert_int_equal(printed, LOP_OK);
     assert_true(x == 0.5 && n == 1536);
+    assert_string_equal(cut, "0.2");
     assert_string_equal(s.at, "0.250");
     lop_string_close(&s);
 }
