@@ -25,6 +25,9 @@ int main(void)
         {"golden_wanda_50", golden_pruned, NULL, NULL, (void *)1},
         {"golden_wanda_70", golden_pruned, NULL, NULL, (void *)2},
         {"golden_wanda_2of4", golden_pruned, NULL, NULL, (void *)3},
+        {"golden_besa_row", golden_besa, NULL, NULL, (void *)0},
+        {"golden_besa_layer", golden_besa, NULL, NULL, (void *)1},
+        {"golden_besa_row_exact", golden_besa, NULL, NULL, (void *)2},
     };
     return cmocka_run_group_tests_name("ref", tests, NULL, NULL);
 }

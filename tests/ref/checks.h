@@ -6,6 +6,7 @@
 void golden_dense_logits(void **state);
 void golden_dense_perplexity(void **state);
 void golden_pruned(void **state); /* *state: the row of its table, as a number */
+void golden_besa(void **state);   /* the same */
 
 /* Of the model's parts, from their definitions. */
 void model_rope_scaling(void **state);

@@ -84,7 +84,8 @@ void ref_keep(const ref_rule *rule, int rows, int cols, const double *score, uin
     }
 }
 
-/* Sums of squares of one pass, per window, place and column; summed over windows in order afterwards. */
+/* Sums of squares of one pass, per window, place and column; summed over windows in order afterwards, for windows pass
+ * on several threads. */
 typedef struct statistic {
     int widest; /* columns of a place at most */
     double *of; /* (windows, places, widest) */
@@ -99,12 +100,18 @@ static void statistic_see(void *user, int window, ref_place place, int T, int co
     }
 }
 
-static void statistic_sum(statistic *s, int windows)
+double *ref_sum_sq(const ref_model *m, int block, int windows, int T, double *x, int *widest)
 {
-    const int64_t size = (int64_t)REF_PLACES * s->widest;
-    for (int i = 1; i < windows; i++) {
-        for (int64_t c = 0; c < size; c++) s->of[c] += s->of[i * size + c];
-    }
+    const int q_cols = m->heads * m->head_dim, wide = m->hidden > m->ffn ? m->hidden : m->ffn;
+    statistic s = {q_cols > wide ? q_cols : wide, NULL};
+    const int64_t size = (int64_t)REF_PLACES * s.widest;
+    s.of = ref_doubles(size * (windows + 1));
+    const ref_tap tap = {statistic_see, &s};
+    ref_block_forward_all(m, block, windows, T, x, &tap);
+    for (int i = 1; i < windows; i++)
+        for (int64_t c = 0; c < size; c++) s.of[c] += s.of[i * size + c];
+    *widest = s.widest;
+    return s.of;
 }
 
 /* Prunes one linear; returns how many of its weights are zero now. */
@@ -133,26 +140,19 @@ static int64_t block_prune(ref_model *m, const ref_rule *rule, int b, int window
                            uint8_t **keep)
 {
     const int64_t size = (int64_t)windows * T * m->hidden;
-    const int q_cols = m->heads * m->head_dim;
-    int widest = m->hidden > m->ffn ? m->hidden : m->ffn;
-    if (q_cols > widest) widest = q_cols;
-    statistic s = {widest, ref_doubles((int64_t)(windows + 1) * REF_PLACES * widest)};
-    if (rule->scaled) {
-        double *copy = ref_doubles(size);
-        memcpy(copy, x, (size_t)size * sizeof(double));
-        const ref_tap tap = {statistic_see, &s};
-        ref_block_forward_all(m, b, windows, T, copy, &tap);
-        statistic_sum(&s, windows);
-        free(copy);
-    }
+    int widest = 0;
+    double *copy = ref_doubles(size);
+    memcpy(copy, x, (size_t)size * sizeof(double));
+    double *sums = ref_sum_sq(m, b, rule->scaled ? windows : 0, T, copy, &widest);
+    free(copy);
     int64_t zeros = 0;
     for (int i = 0; i < REF_LINEARS; i++) {
-        const double *sum_sq = s.of + (int64_t)ref_place_of((ref_linear_name)i) * widest;
+        const double *sum_sq = sums + (int64_t)ref_place_of((ref_linear_name)i) * widest;
         zeros += linear_prune(rule, &m->block[b].linear[i], sum_sq,
                               keep == NULL ? NULL : keep[b * REF_LINEARS + i]);
     }
     if (rule->scaled && b + 1 < m->blocks) ref_block_forward_all(m, b, windows, T, x, NULL);
-    free(s.of);
+    free(sums);
     return zeros;
 }
 

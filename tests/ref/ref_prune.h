@@ -27,6 +27,10 @@ typedef struct ref_rule {
  * has them: equal floats are ties. */
 void ref_keep(const ref_rule *rule, int rows, int cols, const double *score, uint8_t *keep);
 
+/* Carries windows x (windows, T, C) through a block and sums the squares of what its places see: row p of the result
+ * (REF_PLACES, *widest) belongs to place p, one number a column. The caller frees. */
+double *ref_sum_sq(const ref_model *m, int block, int windows, int T, double *x, int *widest);
+
 /* Prunes every linear of the model in place. keep[block * REF_LINEARS + linear] receives the masks, one byte
  * a weight, unless NULL. `ids` (windows, T) are the calibration tokens; a rule that is not scaled needs none
  * (windows 0). Returns the share of zeros over all linears. */
