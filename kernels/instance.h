@@ -29,6 +29,7 @@
 #endif
 
 #include "kernels/gate.cl"
+#include "kernels/learn.cl"
 #include "kernels/loss.cl"
 #include "kernels/reduce.cl"
 #include "kernels/row.cl"
@@ -42,5 +43,6 @@
 #include "kernels/reduce_end.cl"
 #include "kernels/select.cl"
 #include "kernels/select_all.cl"
+#include "kernels/step.cl"
 #include "kernels/wanda_alpha.cl"
 #endif

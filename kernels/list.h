@@ -38,10 +38,20 @@ K(argmax_row, WORDS, M, M, I)
 
 /* reduce.cl, reduce_end.cl */
 K(colsum_sq_part, WORDS, M, M, I, I, I, I)
-K(colsum_add, F32, M, M, I, I, I)
+K(sum_rows, F32, M, M, I, I, I, I, I)
 K(sum_add, F32, M, M, I)
 K(count_row, WORDS, M, M, I, I)
 K(count_add, F32, M, M, I)
+
+/* learn.cl, step.cl, which adds in pairs as reduce_end.cl does */
+K(error_back_row, WORDS, M, M, M, F, M, I)
+K(reciprocal_row, F32, M, F, F, I)
+K(adam_row, F32, M, M, M, M, M, F, F, F, F, F, F, I)
+K(count_up, F32, M)
+K(prodigy_begin, F32, M, F)
+K(prodigy_part_row, F32, M, M, M, M, M, F, F, F, F, I)
+K(prodigy_estimate, F32, M, M, F, F, F, F, F, F, F, F, I)
+K(prodigy_row, F32, M, M, M, M, M, F, F, F, I)
 
 /* score.cl, select.cl, select_all.cl, rank.cl */
 K(score_row, WORDS, M, M, M, I, I)

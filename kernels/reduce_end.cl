@@ -1,22 +1,28 @@
 /* reduce_end.cl - adds up what the groups of reduce.cl and of other kernels left, in a fixed order. */
 
-/* sum[0,c] += sum_p part[p,c].  Group: a tile of columns, whose parts teams of lanes share; then the teams' sums in order.
- * Shapes: part (parts, cols) f32, sum (1, cols) f32; tile / PACKS a power of two, at most LOP_LANES_MAX. */
-KERNEL(colsum_add)(HERE IN(f32, part), OUT(f32, sum), const int parts, const int cols, const int tile)
+/* y[g,:] = the sum of rows [g each, min((g + 1) each, rows)) of x, on top of what y[g,:] holds where `add` is 1.  Group: g
+ * times a tile of columns, tiles first, whose rows teams of lanes share; then the teams' sums in order.  Shapes: x (rows,
+ * cols) f32, y (ceil(rows / each), cols) f32; tile / PACKS at most LOP_LANES_MAX and, where a group has lanes, a power of
+ * two. */
+KERNEL(sum_rows)
+(HERE IN(f32, x), OUT(f32, y), const int rows, const int cols, const int each, const int tile, const int add)
 {
     LOCAL PACK sums[LOP_LANES_MAX];
-    const int first = GROUP * tile, n = i_min(tile, cols - first), packs = tile / PACKS;
-    const int teams = LANES / LOP_TEAM(tile), team = LANE / LOP_TEAM(tile);
-    GLOBAL f32 *out = ROW(sum, 0) + first;
+    const int tiles = (cols + tile - 1) / tile, g = GROUP / tiles, from = g * each;
+    const int first = GROUP % tiles * tile, n = i_min(tile, cols - first), packs = tile / PACKS;
+    const int teams = LANES / LOP_TEAM(tile), team = LANE / LOP_TEAM(tile), own = i_min(each, rows - from);
+    GLOBAL f32 *out = ROW(y, g) + first;
     EACH_TEAM_PACK(c, tile) sums[team * packs + c / PACKS] = (PACK)(0.0f);
-    EACH_TEAM(p, parts, tile) {
+    UNROLLED(4) EACH_TEAM(p, own, tile)
+    {
         EACH_TEAM_PACK(c, tile) {
-            if (c < n) sums[team * packs + c / PACKS] += LOAD_OF(f32, ROW(part, p) + first, c);
+            if (c < n) sums[team * packs + c / PACKS] += LOAD_OF(f32, ROW(x, from + p) + first, c);
         }
     }
     BARRIER;
     EACH_PACK(c, 0, n) {
-        PACK total = LOAD_OF(f32, out, c);
+        PACK total = (PACK)(0.0f);
+        if (add != 0) total = LOAD_OF(f32, out, c);
         for (int t = 0; t < teams; t++) total += sums[t * packs + c / PACKS];
         STORE_OF(f32, out, c, total);
     }

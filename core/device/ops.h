@@ -114,6 +114,11 @@ int32_t lop_colsum_parts(int32_t rows, int32_t cols); /* grows with rows */
 /* sum[0,c] += sum_p part[p,c], in a fixed order.  Shapes: part (P, C) f32, sum (1, C) f32. */
 LOP_CHECKED lop_status lop_colsum(lop_queue *q, lop_mat part, lop_mat sum);
 
+/* y[g,:] = the sum of rows [g each, min((g + 1) each, R)) of x, in a fixed order.
+ *   Shapes   x (R, C) f32, y (ceil(R / each), C) f32
+ *   Range    each >= 1 */
+LOP_CHECKED lop_status lop_sum_row_groups(lop_queue *q, lop_mat x, int32_t each, lop_mat y);
+
 /* out[0,0] + out[0,1] += sum (a - b)^2, the second what rounding takes from the first; lop_sum_value is the whole.
  *   Shapes   a, b (T, C) each W, scratch (T, 1) f32, out (1, 2) f32 */
 LOP_CHECKED lop_status lop_sq_error(lop_queue *q, lop_mat a, lop_mat b, lop_mat scratch, lop_mat out);
@@ -160,6 +165,72 @@ LOP_CHECKED lop_status lop_rank_rows(lop_queue *q, lop_mat score, lop_mat scratc
 
 /* w = 0 where the keep bit is 0 (+0, whatever stood there).  Shapes: w (R, C) W in place, keep bits. */
 LOP_CHECKED lop_status lop_zero_dropped(lop_queue *q, lop_mat keep, lop_mat w);
+
+/* ------------------------------------------------------------------------------------------------ learning */
+
+/* With d = y - want: loss[0,0] + loss[0,1] += sum of d[r,c]^2 weight[0,c], a pair as that of lop_sq_error; and in place y =
+ * 2 scale d weight, the gradient of scale times that sum.
+ *   Shapes   y (T, C) f32 in place, want (T, C) W, weight (1, C) f32, scratch (T, 1) f32, loss (1, 2) f32 */
+LOP_CHECKED lop_status lop_error_back(lop_queue *q, lop_mat y, lop_mat want, lop_mat weight, float scale,
+                                      lop_mat scratch, lop_mat loss);
+
+/* x = numerator / max(x, least); NaN stays NaN.  Shapes: x (R, C) f32 in place.  Range: least > 0. */
+LOP_CHECKED lop_status lop_reciprocal(lop_queue *q, lop_mat x, float numerator, float least);
+
+/* Optimisers. Each takes the gradient g times g_scale (1 / the scale of the loss it is of). _usual gives the numbers that
+ * are usual, without matrices; _begin checks as a step does and begins anew; then every call is a step.
+ *
+ * A gradient that is not a number is not mended: AdamW leaves NaN in the elements of x, m and v where it met one, Prodigy
+ * in d, and from this in every element of x. So they stay until somebody sets x and begins anew: a caller looks at the
+ * loss or at d. What overflows f32 counts alike.
+ *
+ *   Range    0 <= beta < 1, lr, weight_decay >= 0, the rest > 0 */
+
+/* AdamW: with n the number of this step, 1 for the first,
+ *     m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
+ *     x -= lr (weight_decay x + m / (1 - beta1^n) / (sqrt(v / (1 - beta2^n)) + eps))
+ *   Shapes   x, g, m, v (R, C) f32, step (1, 1) u32: steps done
+ *   Cost     reads x, g, m, v once, writes x, m, v once
+ *   Source   Loshchilov and Hutter 2019, Alg. 2, the decay scaled by lr as in torch.optim.AdamW, whose defaults
+ *            lop_adam_usual gives */
+typedef struct lop_adam_args {
+    lop_mat x, g, m, v, step;
+    float lr;
+    double beta1, beta2; /* f64, so that 1 - beta is not lost: 1 - 0.999f is off by 1e-5 */
+    float eps, weight_decay, g_scale;
+} lop_adam_args;
+lop_adam_args lop_adam_usual(void);
+LOP_CHECKED lop_status lop_adam_begin(lop_queue *q, const lop_adam_args *args); /* m = v = 0, step = 0 */
+LOP_CHECKED lop_status lop_adam(lop_queue *q, const lop_adam_args *args);
+
+/* Prodigy, Adam whose rate is its own estimate d of how far x has to go. x has begun at 0; beta3 = sqrt(beta2):
+ *     numerator = beta3 numerator - d / d0 d lr sum g x,  s = beta3 s + d / d0 d lr g,  estimate = d_coef numerator / sum |s|
+ *     m = beta1 m + (1 - beta1) d g,  v = beta2 v + (1 - beta2) d^2 g^2
+ *     most = max(most, estimate);  e = min(most, growth d), a d that is d0 taken as max(d, estimate) first
+ *     x -= d lr (weight_decay x + m / (sqrt(v) + e eps));  d = e
+ * Where sum |s| is 0 nothing changes.
+ *   Shapes   x, g, m, v, s (R, C) f32; parts (R, 2) f32, scratch; state (1, LOP_PRODIGY_STATE) f32, of which a host may
+ *            read the places named below
+ *   Range    growth >= 1, infinity: no limit; d0 eps at least the least normal f32
+ *   Cost     reads x, g twice, m, v, s once, writes x, m, v, s once
+ *   Source   Mishchenko and Defazio 2023, Alg. 4, and its package, whose defaults lop_prodigy_usual gives */
+enum {
+    LOP_PRODIGY_D = 0,           /* d of the next step */
+    LOP_PRODIGY_MOST = 1,        /* the largest estimate so far */
+    LOP_PRODIGY_NUMERATOR = 2,   /* of the last estimate */
+    LOP_PRODIGY_DENOMINATOR = 3, /* of the last estimate: sum |s| */
+    LOP_PRODIGY_STATE = 8        /* the rest is what one launch of a step tells the next */
+};
+typedef struct lop_prodigy_args {
+    lop_mat x, g, m, v, s, parts, state;
+    float lr;
+    double beta1, beta2; /* f64 as AdamW's */
+    float eps, d0, d_coef, growth, weight_decay, g_scale;
+} lop_prodigy_args;
+lop_prodigy_args lop_prodigy_usual(void);
+LOP_CHECKED lop_status lop_prodigy_begin(lop_queue *q,
+                                         const lop_prodigy_args *args); /* m = v = s = 0, d = d0 */
+LOP_CHECKED lop_status lop_prodigy(lop_queue *q, const lop_prodigy_args *args);
 
 /* ------------------------------------------------------------------------------------------------ chance */
 

@@ -14,8 +14,12 @@ enum {
     COUNT_MOST = 1 << 24
 };
 
-/* Columns of a group that adds up partial sums: few where lanes share the parts, many where one lane takes them all. */
-enum { TILE_OF_LANES = 32, TILE_OF_ONE = 512, PACK = 8 };
+/* Columns of a group that adds up rows: few where lanes share the rows, fewer where there are many, and many where one
+ * lane takes them all. */
+enum { TILE_OF_LANES = 32, TILE_OF_LONG = 8, TILE_OF_ONE = 512, LONG_LEAST = 256, PACK = 8 };
+
+/* Columns that give a group as many lanes as there are. */
+enum { LANES_ALL = 1 << 16 };
 
 static int32_t pieces(int32_t whole, int32_t piece)
 {
@@ -57,6 +61,21 @@ lop_status lop_colsum_sq(lop_queue *q, lop_mat x, lop_mat part)
     return LOP_LAUNCH(q, LOP_KERNEL_colsum_sq_part, &shape, args);
 }
 
+/* y[g,:] = the sum of rows [g each, (g + 1) each) of x as far as there are any, or y[g,:] += it. `lanes` is the number of
+ * columns that lanes are counted for; it allows packs as that of x does. */
+static lop_status sum_rows(lop_queue *q, lop_mat x, lop_mat y, int32_t each, int32_t tile, int32_t lanes,
+                           bool add)
+{
+    tile = q->device->lanes_max > 1 ? tile : x.cols < TILE_OF_ONE ? x.cols : TILE_OF_ONE;
+    const int32_t tiles = tile > 0 ? pieces(x.cols, tile) : 0;
+    if ((int64_t)y.rows * tiles > INT32_MAX)
+        return LOP_FAIL(LOP_E_UNSUPPORTED, "sums of rows: (%d, %d) has too many tiles", y.rows, y.cols);
+    const lop_launch_shape shape = {.groups = y.rows * tiles, .cols = lanes, .word = LOP_F32};
+    const lop_arg args[] = {LOP_M(x),    LOP_M(y),    LOP_I(x.rows), LOP_I(x.cols),
+                            LOP_I(each), LOP_I(tile), LOP_I(add)};
+    return LOP_LAUNCH(q, LOP_KERNEL_sum_rows, &shape, args);
+}
+
 lop_status lop_colsum(lop_queue *q, lop_mat part, lop_mat sum)
 {
     const lop_operand operands[] = {
@@ -64,12 +83,23 @@ lop_status lop_colsum(lop_queue *q, lop_mat part, lop_mat sum)
         {"sum", sum, 1, part.cols, LOP_BIT(LOP_F32), LOP_WRITTEN},
     };
     LOP_CHECK(q, "colsum", operands);
-    const int32_t tile = q->device->lanes_max == 1 ? TILE_OF_ONE : TILE_OF_LANES;
-    const lop_launch_shape shape = {.groups = part.rows > 0 ? pieces(part.cols, tile) : 0,
-                                    .cols = by_tile(part.cols, tile),
-                                    .word = LOP_F32};
-    const lop_arg args[] = {LOP_M(part), LOP_M(sum), LOP_I(part.rows), LOP_I(part.cols), LOP_I(tile)};
-    return LOP_LAUNCH(q, LOP_KERNEL_colsum_add, &shape, args);
+    if (part.rows == 0) return LOP_OK;
+    return sum_rows(q, part, sum, part.rows, TILE_OF_LANES, by_tile(part.cols, TILE_OF_LANES), true);
+}
+
+lop_status lop_sum_row_groups(lop_queue *q, lop_mat x, int32_t each, lop_mat y)
+{
+    if (each < 1)
+        return LOP_FAIL(LOP_E_ARGUMENT, "sum_row_groups: groups of %d rows of x (%d, %d), expected 1 or more",
+                        each, x.rows, x.cols);
+    const lop_operand operands[] = {
+        {"x", x, LOP_FREE, LOP_FREE, LOP_BIT(LOP_F32), LOP_READ},
+        {"y", y, pieces(x.rows, each), x.cols, LOP_BIT(LOP_F32), LOP_WRITTEN},
+    };
+    LOP_CHECK(q, "sum_row_groups", operands);
+    if (each < LONG_LEAST)
+        return sum_rows(q, x, y, each, TILE_OF_LANES, by_tile(x.cols, TILE_OF_LANES), false);
+    return sum_rows(q, x, y, each, TILE_OF_LONG, x.cols % PACK == 0 ? LANES_ALL : LANES_ALL + 1, false);
 }
 
 lop_status lop_sq_error(lop_queue *q, lop_mat a, lop_mat b, lop_mat scratch, lop_mat out)

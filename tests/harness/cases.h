@@ -7,7 +7,7 @@
 #include "core/device/ops.h"
 #include "tests/ref/ref_ops.h"
 
-enum { CASE_MATS = 6, CASE_DIMS = 4 };
+enum { CASE_MATS = 8, CASE_DIMS = 4 };
 
 typedef enum case_kind {
     KIND_UNIFORM,   /* in (-1, 1) */
@@ -97,7 +97,7 @@ typedef struct case_list {
     int count;
 } case_list;
 extern const case_list cases_product, cases_elementwise, cases_rows, cases_reduce, cases_select,
-    cases_methods, cases_chance;
+    cases_methods, cases_chance, cases_learn;
 
 /* Rows and columns that most cases run over: 1, 2, 127, 128, 129, 1000, a prime, 4097; tall, wide, empty. */
 extern const case_shapes shapes_rows;

@@ -3,10 +3,13 @@
 #define LOP_TESTS_OPS_OPS_CHECKS_H
 
 /* *state is the harness. */
-void product_property(void **state);  /* large products against vectors, as BLIS tests them */
-void products_together(void **state); /* the device's threads do not disturb each other */
-void sums_kept(void **state);         /* a sum of squares has twice a float's digits */
-void refusals(void **state);          /* arguments out of range that the table cannot spoil */
-void kernels_covered(void **state);   /* every kernel of list.h ran; last of all */
+void product_property(void **state);          /* large products against vectors, as BLIS tests them */
+void products_together(void **state);         /* the device's threads do not disturb each other */
+void sums_kept(void **state);                 /* a sum of squares has twice a float's digits */
+void prodigy_goes_its_way(void **state);      /* ten steps against a table */
+void adam_by_constant_gradient(void **state); /* a thousand steps against a closed form */
+void prodigy_without_gradient(void **state);  /* zeros change nothing, NaN stays */
+void refusals(void **state);                  /* arguments out of range that the table cannot spoil */
+void kernels_covered(void **state);           /* every kernel of list.h ran; last of all */
 
 #endif

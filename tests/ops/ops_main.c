@@ -40,7 +40,7 @@ static void refused(void **state)
     if (!harness_refuse(j->h, j->c)) fail_msg("%s", j->h->why);
 }
 
-enum { MOST_TESTS = 128 };
+enum { MOST_TESTS = 256 };
 
 static int list_add(harness *h, const case_list *list, job *jobs, struct CMUnitTest *tests, int at)
 {
@@ -60,8 +60,8 @@ int main(int argc, char **argv)
     static harness h;
     static job jobs[MOST_TESTS];
     static struct CMUnitTest tests[MOST_TESTS];
-    const case_list *const lists[] = {&cases_product, &cases_elementwise, &cases_rows,  &cases_reduce,
-                                      &cases_select,  &cases_methods,     &cases_chance};
+    const case_list *const lists[] = {&cases_product, &cases_elementwise, &cases_rows,   &cases_reduce,
+                                      &cases_select,  &cases_methods,     &cases_chance, &cases_learn};
     const char *backend = harness_backend(argc, argv);
     int count = 0;
     const int missing = backend_missing(backend);
@@ -76,6 +76,11 @@ int main(int argc, char **argv)
     tests[count++] = (struct CMUnitTest){"products by property", product_property, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"products together", products_together, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"sums keep what rounding takes", sums_kept, NULL, NULL, &h};
+    tests[count++] = (struct CMUnitTest){"prodigy goes its way", prodigy_goes_its_way, NULL, NULL, &h};
+    tests[count++] =
+        (struct CMUnitTest){"adam by constant gradient", adam_by_constant_gradient, NULL, NULL, &h};
+    tests[count++] =
+        (struct CMUnitTest){"prodigy without gradient", prodigy_without_gradient, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"ranges", refusals, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"every kernel has a case", kernels_covered, NULL, NULL, &h};
     if (argc > 2) cmocka_set_test_filter(argv[2]); /* a pattern with * and ? */

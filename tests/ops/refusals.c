@@ -67,6 +67,28 @@ void refusals(void **state)
     REFUSED(lop_cross_entropy_add(q, x, 0, target, gain));
     REFUSED(lop_cross_entropy_end(q, sums, short_target, nll));
     REFUSED(lop_cross_entropy_end(q, gain, target, nll));
+    /* Learning. */
+    lop_adam_args adam = lop_adam_usual();
+    adam.x = x, adam.g = y, adam.m = score, adam.v = table, adam.step = mat(&buf, 47, 1, 1, LOP_U32);
+    adam.v.rows = 4;
+    adam.g_scale = 0.0f;
+    REFUSED(lop_adam(q, &adam));
+    REFUSED(lop_adam_begin(q, &adam));
+    adam.g_scale = 1.0f, adam.beta2 = 1.0;
+    REFUSED(lop_adam(q, &adam));
+    adam.beta2 = 0.999, adam.lr = NAN;
+    REFUSED(lop_adam(q, &adam));
+    lop_prodigy_args prodigy = lop_prodigy_usual();
+    prodigy.x = x, prodigy.g = y, prodigy.m = score, prodigy.v = adam.v,
+    prodigy.s = mat(&buf, 48, 4, 8, LOP_F32);
+    prodigy.parts = mat(&buf, 49, 4, 2, LOP_F32),
+    prodigy.state = mat(&buf, 50, 1, LOP_PRODIGY_STATE, LOP_F32);
+    prodigy.growth = 0.5f;
+    REFUSED(lop_prodigy(q, &prodigy));
+    prodigy.growth = 2.0f, prodigy.d0 = 1e-35f; /* times eps it is none of f32's normal numbers */
+    REFUSED(lop_prodigy_begin(q, &prodigy));
+    REFUSED(lop_sum_row_groups(q, x, 0, y));
+    REFUSED(lop_reciprocal(q, x, 1.0f, 0.0f));
     /* Views that are none. */
     REFUSED(lop_cast(q, none, y));
     REFUSED(lop_cast(q, x, none));

@@ -79,6 +79,37 @@ void ref_sq_error(const ref_mat *a, const ref_mat *b, ref_mat *out);
 void ref_count_zero(const ref_mat *x, ref_mat *count);
 void ref_count_not_finite(const ref_mat *x, ref_mat *count);
 
+void ref_sum_row_groups(const ref_mat *x, int32_t each, ref_mat *y);
+
+/* -------------------------------------------------------------------------------- learning */
+
+void ref_error_back(ref_mat *y, const ref_mat *want, const ref_mat *weight, double scale, ref_mat *loss);
+void ref_reciprocal(ref_mat *x, double numerator, double least_x);
+
+/* Optimisers. Magnitudes here go in and out, for one term: what a number lies off already, and then. So several
+ * steps after one another carry along how far f32 may have come. */
+typedef struct ref_adam_numbers {
+    double lr, beta1, beta2, eps, decay, g_scale;
+} ref_adam_numbers;
+void ref_adam_step(const ref_adam_numbers *how, ref_mat *x, const ref_mat *g, ref_mat *m, ref_mat *v,
+                   ref_mat *step);
+
+typedef struct ref_prodigy_numbers {
+    double lr, beta1, beta2, eps, d0, d_coef, growth, decay, g_scale;
+} ref_prodigy_numbers;
+enum {
+    REF_PRODIGY_X,
+    REF_PRODIGY_G,
+    REF_PRODIGY_M,
+    REF_PRODIGY_V,
+    REF_PRODIGY_S,
+    REF_PRODIGY_STATE, /* (1, 8): d, largest estimate, numerator, denominator, and what the last step used */
+    REF_PRODIGY_MATS
+};
+/* m, v, s and state as at the start, then a step. */
+void ref_prodigy_zero(double d0, ref_mat *const mats[REF_PRODIGY_MATS]);
+void ref_prodigy_once(const ref_prodigy_numbers *how, ref_mat *const mats[REF_PRODIGY_MATS]);
+
 /* -------------------------------------------------------------------------------- selection */
 
 /* Keep bits are matrices of bytes, (R, ceil(C / 8)). */
