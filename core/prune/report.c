@@ -83,15 +83,32 @@ lop_status lop_report_still(json_t *report)
     return LOP_OK;
 }
 
+lop_status lop_report_rows_put(json_t *linear, int64_t dropped, const int64_t bins[LOP_ROW_BINS])
+{
+    json_t *rows = json_array();
+    for (int i = 0; rows != NULL && i < LOP_ROW_BINS; i++)
+        if (json_array_append_new(rows, json_integer((json_int_t)bins[i])) != 0) {
+            json_decref(rows);
+            rows = NULL;
+        }
+    LOP_TRY(lop_json_put(linear, "row_sparsity", rows));
+    return lop_json_put(linear, "dropped", json_integer((json_int_t)dropped));
+}
+
 lop_status lop_report_linear_json(const lop_report_linear *l, json_t **out)
 {
     const double weights = (double)l->rows * (double)l->cols;
+    const int64_t bins[LOP_ROW_BINS] = {l->rows};
     *out =
         json_pack("{s:s, s:[i,i], s:I, s:I, s:I, s:f}", "name", l->name, "shape", (int)l->rows, (int)l->cols,
                   "dropped", (json_int_t)l->dropped, "zeros", (json_int_t)l->zeros, "zeros_before",
                   (json_int_t)l->zeros_before, "sparsity", weights > 0 ? (double)l->zeros / weights : 0.0);
     if (*out == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for %s in the report", l->name);
-    return LOP_OK;
+    const lop_status status = lop_report_rows_put(*out, l->dropped, bins);
+    if (status == LOP_OK) return LOP_OK;
+    json_decref(*out);
+    *out = NULL;
+    return status;
 }
 
 static json_t *loss_json(double loss)

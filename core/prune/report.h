@@ -7,6 +7,7 @@
 
 #include "core/base/hash.h"
 #include "core/io/json.h"
+#include "core/prune/sparsity.h"
 
 #define LOP_REPORT_NAME        "prune_report.json"
 #define LOP_MASKS_NAME         "masks.safetensors"
@@ -31,13 +32,17 @@ LOP_CHECKED lop_status lop_report_check(const json_t *report, const char *text, 
  * seconds, peak_bytes, command, report_sha256, and seconds of each block. Everything else is equal. */
 LOP_CHECKED lop_status lop_report_still(json_t *report);
 
-/* One linear of a block: name, shape, dropped, zeros, zeros_before, sparsity. New reference in *out. */
+/* One linear of a block: name, shape, dropped, zeros, zeros_before, sparsity, and row_sparsity as it is when nothing was
+ * dropped. New reference in *out. */
 typedef struct lop_report_linear {
     const char *name;
     int32_t rows, cols;
     int64_t dropped, zeros, zeros_before;
 } lop_report_linear;
 LOP_CHECKED lop_status lop_report_linear_json(const lop_report_linear *linear, json_t **out);
+
+/* Sets dropped and row_sparsity, the bins of lop_keep_count_rows, of a linear. */
+LOP_CHECKED lop_status lop_report_rows_put(json_t *linear, int64_t dropped, const int64_t bins[LOP_ROW_BINS]);
 
 /* One block without its linears; a loss that is not >= 0 is null. */
 LOP_CHECKED lop_status lop_report_block_json(int32_t index, double seconds, double loss_before,

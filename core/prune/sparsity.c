@@ -166,10 +166,35 @@ lop_status lop_budget_spread(const lop_target *target, int32_t rows, int32_t col
     return LOP_OK;
 }
 
-int64_t lop_keep_count_dropped(const unsigned char *bits, int32_t rows, int32_t cols)
+/* Bits of a row that are 1; those past its columns are 0. */
+static int64_t row_kept(const unsigned char *row, size_t bytes)
 {
     int64_t kept = 0;
-    const int64_t bytes = (int64_t)rows * ((cols + 7) / 8);
-    for (int64_t i = 0; i < bytes; i++) kept += __builtin_popcount(bits[i]);
-    return (int64_t)rows * cols - kept;
+    size_t i = 0;
+    for (; i + 8 <= bytes; i += 8) {
+        uint64_t word;
+        memcpy(&word, row + i, 8);
+        kept += __builtin_popcountll(word);
+    }
+    for (; i < bytes; i++) kept += __builtin_popcount(row[i]);
+    return kept;
+}
+
+int64_t lop_keep_count_dropped(const unsigned char *bits, int32_t rows, int32_t cols)
+{
+    const size_t bytes = (size_t)rows * (((size_t)cols + 7) / 8);
+    return (int64_t)rows * cols - row_kept(bits, bytes);
+}
+
+int64_t lop_keep_count_rows(const unsigned char *bits, int32_t rows, int32_t cols, int64_t bins[LOP_ROW_BINS])
+{
+    int64_t all = 0;
+    const size_t line = ((size_t)cols + 7) / 8;
+    memset(bins, 0, LOP_ROW_BINS * sizeof *bins);
+    for (int32_t r = 0; r < rows; r++) {
+        const int64_t dropped = cols - row_kept(bits + (size_t)r * line, line);
+        bins[dropped == cols ? LOP_ROW_BINS - 1 : dropped * LOP_ROW_BINS / cols]++;
+        all += dropped;
+    }
+    return all;
 }

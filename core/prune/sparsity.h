@@ -54,4 +54,10 @@ LOP_CHECKED lop_status lop_keep_by_matrix(lop_queue *q, const lop_target *target
 /* Bits that are 0 within `cols` columns of packed keep bits (rows, ceil(cols/8)) on the host. */
 int64_t lop_keep_count_dropped(const unsigned char *bits, int32_t rows, int32_t cols);
 
+/* The same, and in bins[i] how many rows lost a part in [i / LOP_ROW_BINS, (i + 1) / LOP_ROW_BINS); the last bin has those
+ * that lost all, too. */
+enum { LOP_ROW_BINS = 20 };
+int64_t lop_keep_count_rows(const unsigned char *bits, int32_t rows, int32_t cols,
+                            int64_t bins[LOP_ROW_BINS]);
+
 #endif

@@ -233,9 +233,25 @@ static lop_status linear_line(lop_verifying *v, const reading *r, const lop_targ
                            (long long)r->broken_groups, claimed->keep, claimed->group);
 }
 
+/* What the report says of rows against the bins of the mask; an older report says nothing. */
+static lop_status row_bins_check(lop_verifying *v, const reading *r, const json_t *line, const int64_t *bins)
+{
+    const json_t *rows = json_object_get(line, "row_sparsity");
+    if (rows == NULL) return LOP_OK;
+    for (size_t i = 0; i < LOP_ROW_BINS; i++) {
+        const int64_t says = json_integer_value(json_array_get(rows, i));
+        if (says == bins[i]) continue;
+        return lop_verify_fail(v, r->t->name, NULL, 0,
+                               "of %lld rows the mask drops %zu/%d to %zu/%d, the report says of %lld",
+                               (long long)bins[i], i, LOP_ROW_BINS, i + 1, LOP_ROW_BINS, (long long)says);
+    }
+    return LOP_OK;
+}
+
 /* The report's counts of a linear against what the file and the mask show. */
 static lop_status line_check(lop_verifying *v, const reading *r)
 {
+    int64_t bins[LOP_ROW_BINS];
     const json_t *line = lop_verify_line(v, r->t->name);
     if (line == NULL) return LOP_OK;
     const int64_t zeros = json_integer_value(json_object_get(line, "zeros"));
@@ -244,8 +260,8 @@ static lop_status line_check(lop_verifying *v, const reading *r)
         LOP_TRY(lop_verify_fail(v, r->t->name, NULL, 0, "holds %lld zeros, the report says %lld",
                                 (long long)r->zeros, (long long)zeros));
     if (r->bits == NULL) return LOP_OK;
-    const int64_t shown = lop_keep_count_dropped(r->bits, (int32_t)r->rows, (int32_t)r->cols);
-    if (shown == dropped) return LOP_OK;
+    const int64_t shown = lop_keep_count_rows(r->bits, (int32_t)r->rows, (int32_t)r->cols, bins);
+    if (shown == dropped) return row_bins_check(v, r, line, bins);
     return lop_verify_fail(v, r->t->name, NULL, 0, "its mask drops %lld weights, the report says %lld",
                            (long long)shown, (long long)dropped);
 }

@@ -29,11 +29,12 @@ struct lop_writer {
 static lop_status write_linear(const lop_writer *w, const lop_job *job, const lop_job_linear *linear)
 {
     char digest[LOP_SHA256_TEXT];
+    int64_t bins[LOP_ROW_BINS];
     const unsigned char *memory = job->bytes.host, *bits = memory + linear->bits;
     LOP_TRY(lop_output_write(w->plan.output, linear->name, memory + linear->values, linear->bytes));
     LOP_TRY(lop_sha256_memory(memory + linear->values, linear->bytes, digest));
-    LOP_TRY(lop_json_put(linear->json, "dropped",
-                         json_integer(lop_keep_count_dropped(bits, linear->rows, linear->cols))));
+    LOP_TRY(
+        lop_report_rows_put(linear->json, lop_keep_count_rows(bits, linear->rows, linear->cols, bins), bins));
     LOP_TRY(lop_json_put(linear->json, "sha256", json_string(digest)));
     return linear->mask == NULL ? LOP_OK : lop_masks_write(w->plan.masks, linear->mask, bits);
 }

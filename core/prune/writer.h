@@ -11,7 +11,8 @@
 #include "core/model/family.h"
 #include "core/prune/masks.h"
 
-/* One linear to be written. `json` receives how many weights its bits drop, and its sha256. */
+/* One linear to be written. `json` receives how many weights its bits drop, of how many
+ * rows which part, and its sha256. */
 typedef struct lop_job_linear {
     const char *name;
     int32_t rows, cols;
