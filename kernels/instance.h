@@ -44,5 +44,7 @@
 #include "kernels/select.cl"
 #include "kernels/select_all.cl"
 #include "kernels/step.cl"
+#include "kernels/symmetric.cl"
+#include "kernels/tile_factor.cl"
 #include "kernels/wanda_alpha.cl"
 #endif

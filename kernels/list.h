@@ -55,6 +55,7 @@ K(prodigy_row, F32, M, M, M, M, M, F, F, F, I)
 
 /* score.cl, select.cl, select_all.cl, rank.cl */
 K(score_row, WORDS, M, M, M, I, I)
+K(score_obs_row, WORDS, M, M, M, I, I)
 K(zero_dropped, WORDS, M, M, I)
 K(keep_row, F32, M, M, M, I)
 K(rank_value_row, F32, M, M, M, I)
@@ -65,6 +66,17 @@ K(all_ties, F32, M, M, M, I)
 K(all_share, F32, M, M, L, I, I)
 K(all_keep, F32, M, M, M, M, I)
 K(rank_row, F32, M, M, M, I, I)
+
+/* symmetric.cl, tile_factor.cl */
+K(mirror_tile, F32, M, I, I)
+K(reverse_row, F32, M, I, I)
+K(clear_above_row, F32, M, I)
+K(diag_get, F32, M, M, I)
+K(diag_mean, F32, M, M, I)
+K(diag_add, F32, M, F, M, I, I, I)
+K(diag_revive, F32, M, F, I)
+K(tile_factor, F32, M, M, M, I, I, I, I)
+K(tile_place_row, F32, M, M, I)
 
 /* random.cl */
 K(bernoulli_row, F32, M, M, M, U, I, I, I, I)

@@ -14,6 +14,19 @@ KERNEL(score_row)(HERE IN(WORD, w), IN(f32, stat), OUT(f32, score), const int wi
     }
 }
 
+/* score[r,c] = (w[r,c] / u[0,c])^2, or with `degree` 1 w[r,c]^2 / u[0,c].  Shapes: w (R, cols) WORD, u (1, cols) f32, score
+ * (R, cols) f32. */
+KERNEL(score_obs_row)(HERE IN(WORD, w), IN(f32, u), OUT(f32, score), const int degree, const int cols)
+{
+    GLOBAL const WORD *wr = ROW(w, GROUP);
+    GLOBAL const f32 *ur = ROW(u, 0);
+    GLOBAL f32 *sr = ROW(score, GROUP);
+    EACH_PACK(c, 0, cols) {
+        const PACK v = LOAD(wr, c), share = v / LOAD_OF(f32, ur, c);
+        STORE_OF(f32, sr, c, share * (degree == 1 ? v : share));
+    }
+}
+
 /* w[r,c] = +0 where the keep bit is 0; kept ones are not touched.  Shapes: keep (R, ceil(cols / 8)) u8, most significant
  * bit first; w (R, cols) WORD in place. */
 KERNEL(zero_dropped)(HERE IN(u8, keep), OUT(WORD, w), const int cols)

@@ -34,6 +34,14 @@ typedef struct lop_linear_back_args {
 } lop_linear_back_args;
 LOP_CHECKED lop_status lop_linear_back(lop_queue *q, const lop_linear_back_args *args);
 
+/* h += alpha x^T x, the lower triangle of it; above the diagonal some is written too, and nothing of it counts. Operands of
+ * 16 bits are exact, sums f32, operands of f32 never TF32. Nothing happens for T = 0.
+ *   Shapes   x (T, C) of the device's product_types, h (C, C) f32 */
+LOP_CHECKED lop_status lop_gram(lop_queue *q, float alpha, lop_mat x, lop_mat h);
+
+/* h[j,i] = h[i,j] for i > j.  Shapes: h (C, C) f32 in place. */
+LOP_CHECKED lop_status lop_mirror(lop_queue *q, lop_mat h);
+
 /* ------------------------------------------------------------------------------------------------ elementwise */
 
 /* to = from, rounded to nearest even.  Shapes: equal; types any of f32, f16, bf16. */
@@ -140,6 +148,13 @@ LOP_CHECKED lop_status lop_count_not_finite(lop_queue *q, lop_mat x, lop_mat scr
 /* score[r,c] = |w[r,c]| sqrt(stat[0,c]); without `stat` (absent) |w[r,c]|.
  *   Shapes   w (R, C) W, stat (1, C) f32, score (R, C) f32 */
 LOP_CHECKED lop_status lop_score_scaled(lop_queue *q, lop_mat w, lop_mat stat, lop_mat score);
+
+/* score[r,c] = (w[r,c] / u[0,c])^2, or of degree 1 w[r,c]^2 / u[0,c]: what the loss grows by where w[r,c] goes and the columns
+ * after c make up for it, u being the diagonal of lop_inverse_factor's U.
+ *   Shapes   w (R, C) W, u (1, C) f32, > 0, score (R, C) f32
+ *   Range    degree 1 or 2
+ *   Source   Frantar and Alistarh 2023, eq. 5 */
+LOP_CHECKED lop_status lop_score_obs(lop_queue *q, lop_mat w, lop_mat u, int32_t degree, lop_mat score);
 
 /* Drops the drop[r] least scores of every row r.  Shapes: score (R, C) f32, drop (R, 1) u32 <= C, keep bits. */
 LOP_CHECKED lop_status lop_keep_rows(lop_queue *q, lop_mat score, lop_mat drop, lop_mat keep);

@@ -2,17 +2,14 @@
 #include "core/device/check.h"
 #include "core/device/ops.h"
 
-/* All matrices of a batch as one view: side by side, one below the other, or a span of elements. */
+/* The view that all matrices of a batch lie in: a rectangle where they are side by side, one below the other or along a
+ * diagonal, else a span of elements. */
 static lop_mat batch_view(lop_mat m, int64_t step, int32_t count)
 {
-    const int64_t wide = (int64_t)(count - 1) * step + m.cols;
     if (count <= 1 || step == 0 || lop_mat_elements(m) == 0) return m;
-    if (wide <= m.ld) {
+    const int64_t wide = (count - 1) * (step % m.ld) + m.cols, tall = (count - 1) * (step / m.ld) + m.rows;
+    if (wide <= m.ld && tall <= INT32_MAX) {
         m.cols = (int32_t)wide;
-        return m;
-    }
-    const int64_t tall = (int64_t)(count - 1) * (step / m.ld) + m.rows;
-    if (step % m.ld == 0 && tall <= INT32_MAX) {
         m.rows = (int32_t)tall;
         return m;
     }
@@ -21,6 +18,22 @@ static lop_mat batch_view(lop_mat m, int64_t step, int32_t count)
     m.cols = 1;
     m.rows = span <= INT32_MAX ? (int32_t)span : INT32_MAX;
     return m;
+}
+
+/* Whether a result shares an element with an operand. Where both go on by one step it is enough to look at how far apart
+ * they are in the batch. */
+static bool batch_overlap(lop_mat x, int64_t step_x, lop_mat c, int64_t step_c, int32_t count)
+{
+    if (!lop_mat_overlap(batch_view(x, step_x, count), batch_view(c, step_c, count))) return false;
+    if (step_x != step_c) return true;
+    bool shares = lop_mat_overlap(x, c);
+    for (int64_t i = 1; i < count && !shares; i++) {
+        lop_mat later_x = x, later_c = c;
+        later_x.at += i * step_x;
+        later_c.at += i * step_c;
+        shares = lop_mat_overlap(later_x, c) || lop_mat_overlap(x, later_c);
+    }
+    return shares;
 }
 
 /* No two of a batch of results share an element. */
@@ -49,6 +62,10 @@ static lop_status check_batch(const lop_gemm_args *g)
                             "gemm: %d matrices %c (%d, %d), %lld elements apart, reach past the buffer",
                             g->count, "abc"[i], m.rows, m.cols, (long long)steps[i]);
     }
+    for (int i = 0; i < 2; i++)
+        if (batch_overlap(mats[i], steps[i], g->c, g->step_c, g->count))
+            return LOP_FAIL(LOP_E_ARGUMENT, "gemm: c (%d, %d) is written and shares memory with %c (%d, %d)",
+                            g->c.rows, g->c.cols, "ab"[i], mats[i].rows, mats[i].cols);
     if (!batch_apart(g->c, g->step_c, g->count))
         return LOP_FAIL(LOP_E_ARGUMENT, "gemm: %d results c (%d, %d), %lld elements apart, overlap", g->count,
                         g->c.rows, g->c.cols, (long long)g->step_c);
@@ -60,14 +77,15 @@ lop_status lop_gemm(lop_queue *q, const lop_gemm_args *g)
     const int32_t rows = g->ta ? g->a.cols : g->a.rows, inner = g->ta ? g->a.rows : g->a.cols;
     const int32_t cols = g->tb ? g->b.rows : g->b.cols;
     const uint32_t types = q->device->product_types;
-    LOP_TRY(check_batch(g));
+    const uint32_t c_types =
+        LOP_BIT(LOP_F32) | (g->beta == 0.0f || g->a.type == LOP_F64 ? LOP_BIT(g->a.type) : 0u);
     const lop_operand operands[] = {
-        {"a", batch_view(g->a, g->step_a, g->count), LOP_FREE, LOP_FREE, types, LOP_READ},
-        {"b", batch_view(g->b, g->step_b, g->count), LOP_FREE, LOP_FREE, LOP_BIT(g->a.type), LOP_READ},
-        {"c", batch_view(g->c, g->step_c, g->count), LOP_FREE, LOP_FREE,
-         LOP_BIT(LOP_F32) | (g->beta == 0.0f || g->a.type == LOP_F64 ? LOP_BIT(g->a.type) : 0u), LOP_WRITTEN},
+        {"a", g->a, LOP_FREE, LOP_FREE, types, LOP_READ},
+        {"b", g->b, LOP_FREE, LOP_FREE, LOP_BIT(g->a.type), LOP_READ},
+        {"c", g->c, LOP_FREE, LOP_FREE, c_types, LOP_WRITTEN},
     };
     LOP_CHECK(q, "gemm", operands);
+    LOP_TRY(check_batch(g));
     if ((g->tb ? g->b.cols : g->b.rows) != inner || g->c.rows != rows || g->c.cols != cols)
         return LOP_FAIL(LOP_E_ARGUMENT, "gemm: c (%d, %d) is not a (%d, %d)%s times b (%d, %d)%s", g->c.rows,
                         g->c.cols, g->a.rows, g->a.cols, g->ta ? " transposed" : "", g->b.rows, g->b.cols,

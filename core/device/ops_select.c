@@ -27,6 +27,21 @@ lop_status lop_score_scaled(lop_queue *q, lop_mat w, lop_mat stat, lop_mat score
     return LOP_LAUNCH(q, LOP_KERNEL_score_row, &shape, args);
 }
 
+lop_status lop_score_obs(lop_queue *q, lop_mat w, lop_mat u, int32_t degree, lop_mat score)
+{
+    const lop_operand operands[] = {
+        {"w", w, LOP_FREE, LOP_FREE, LOP_WORDS_ANY, LOP_READ},
+        {"u", u, 1, w.cols, LOP_BIT(LOP_F32), LOP_READ},
+        {"score", score, w.rows, w.cols, LOP_BIT(LOP_F32), LOP_WRITTEN},
+    };
+    LOP_CHECK(q, "score_obs", operands);
+    if (degree != 1 && degree != 2)
+        return LOP_FAIL(LOP_E_ARGUMENT, "score_obs: degree %d, expected 1 or 2", degree);
+    const lop_launch_shape shape = lop_by_rows(w.rows, w.cols, w.type);
+    const lop_arg args[] = {LOP_M(w), LOP_M(u), LOP_M(score), LOP_I(degree), LOP_I(w.cols)};
+    return LOP_LAUNCH(q, LOP_KERNEL_score_obs_row, &shape, args);
+}
+
 lop_status lop_keep_rows(lop_queue *q, lop_mat score, lop_mat drop, lop_mat keep)
 {
     const lop_operand operands[] = {

@@ -32,14 +32,15 @@ typedef enum case_role {
 } case_role;
 
 typedef enum case_fill {
-    FILL_KIND,   /* as the kind of input says, times `high` if that is not 0 */
-    FILL_NONNEG, /* the same without signs */
-    FILL_PLAIN,  /* uniform in (-1, 1) whatever the kind */
-    FILL_INT,    /* whole numbers in [low, high] */
-    FILL_KEEP,   /* keep bits of `high` columns */
-    FILL_RANK,   /* columns of the first matrix by rank, row by row */
-    FILL_ANGLE,  /* cosines in the first half of a row, sines in the second */
-    FILL_NAN     /* NaN: what an output holds that is not to be read */
+    FILL_KIND,    /* as the kind of input says, times `high` if that is not 0 */
+    FILL_NONNEG,  /* the same without signs */
+    FILL_PLAIN,   /* uniform in (-1, 1) whatever the kind */
+    FILL_INT,     /* whole numbers in [low, high] */
+    FILL_KEEP,    /* keep bits of `high` columns */
+    FILL_RANK,    /* columns of the first matrix by rank, row by row */
+    FILL_ANGLE,   /* cosines in the first half of a row, sines in the second */
+    FILL_NAN,     /* NaN: what an output holds that is not to be read */
+    FILL_POSITIVE /* the lower triangle of a positive definite matrix, NaN above */
 } case_fill;
 
 enum { LOOSE_ROWS = 1, LOOSE_COLS = 2 }; /* a matrix may have more rows or columns than the case gives it */
@@ -97,7 +98,7 @@ typedef struct case_list {
     int count;
 } case_list;
 extern const case_list cases_product, cases_elementwise, cases_rows, cases_reduce, cases_select,
-    cases_methods, cases_chance, cases_learn;
+    cases_methods, cases_chance, cases_learn, cases_symmetric, cases_factor;
 
 /* Rows and columns that most cases run over: 1, 2, 127, 128, 129, 1000, a prime, 4097; tall, wide, empty. */
 extern const case_shapes shapes_rows;

@@ -4,6 +4,7 @@
 #include "tests/harness/words.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 uint64_t draw_bits(draw *d)
 {
@@ -77,6 +78,7 @@ static double one(const case_mat *m, case_kind kind, int32_t c, draw *d)
     case FILL_NAN:
         return (double)NAN;
     case FILL_RANK: /* made of another matrix, in instance.c */
+    case FILL_POSITIVE:
     case FILL_KEEP:
         break;
     }
@@ -85,11 +87,47 @@ static double one(const case_mat *m, case_kind kind, int32_t c, draw *d)
     return (double)(draw_bits(d) & 0xffu & ~past);
 }
 
+/* The lower triangle of a Gram matrix of 2 n rows of uniform numbers, its diagonal about 1, and 0.01 more on it. */
+static void gram_fill(int64_t n, draw *d, double *values)
+{
+    double *row = calloc((size_t)n + 1, sizeof *row);
+    if (row == NULL) exit(1);
+    for (int64_t i = 0; i < n; i++) values[i * n + i] = 0.01;
+    for (int64_t t = 0; t < 2 * n; t++) {
+        for (int64_t i = 0; i < n; i++) row[i] = uniform(d) * sqrt(1.5 / (double)n);
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t j = 0; j <= i; j++) values[i * n + j] += row[i] * row[j];
+    }
+    free(row);
+}
+
+/* Of uniform numbers a Gram matrix, whose condition is some 30. Of other kinds what they are below the diagonal, and on it 1
+ * and twice the magnitudes of its row and column: with the diagonal scaled to ones a condition below 3. */
+static void positive_fill(const case_mat *m, case_kind kind, draw *d, double *values)
+{
+    const int64_t n = m->cols;
+    for (int64_t i = 0; i < n * n; i++) values[i] = i % n > i / n ? (double)NAN : 0.0;
+    if (kind == KIND_UNIFORM) {
+        gram_fill(n, d, values);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        values[i * n + i] += 1.0;
+        for (int64_t j = 0; j < i; j++) {
+            const double v = scaled(kind, m->type, 1.0, d);
+            values[i * n + j] = v;
+            values[i * n + i] += 2.0 * fabs(v);
+            values[j * n + j] += 2.0 * fabs(v);
+        }
+    }
+}
+
 void input_fill(const case_mat *m, case_kind kind, draw *d, double *values)
 {
     const int64_t n = (int64_t)m->rows * m->cols;
+    if (m->fill == FILL_POSITIVE) positive_fill(m, kind, d, values);
     for (int64_t i = 0; i < n; i++) {
-        values[i] = one(m, kind, (int32_t)(i % m->cols), d);
+        if (m->fill != FILL_POSITIVE) values[i] = one(m, kind, (int32_t)(i % m->cols), d);
         if (word_of(m->type) != NULL) values[i] = ref_word_round(word_of(m->type), values[i]);
     }
     const bool follows = m->fill == FILL_KIND || m->fill == FILL_NONNEG;

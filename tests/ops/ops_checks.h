@@ -9,6 +9,9 @@ void sums_kept(void **state);                 /* a sum of squares has twice a fl
 void prodigy_goes_its_way(void **state);      /* ten steps against a table */
 void adam_by_constant_gradient(void **state); /* a thousand steps against a closed form */
 void prodigy_without_gradient(void **state);  /* zeros change nothing, NaN stays */
+void factor_known(void **state);              /* factors that are known exactly */
+void factor_pivots(void **state);             /* a pivot that fails is told, and nothing stands in for it */
+void factor_large(void **state);              /* large factors by what they multiply to */
 void refusals(void **state);                  /* arguments out of range that the table cannot spoil */
 void kernels_covered(void **state);           /* every kernel of list.h ran; last of all */
 

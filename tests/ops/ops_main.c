@@ -60,8 +60,9 @@ int main(int argc, char **argv)
     static harness h;
     static job jobs[MOST_TESTS];
     static struct CMUnitTest tests[MOST_TESTS];
-    const case_list *const lists[] = {&cases_product, &cases_elementwise, &cases_rows,   &cases_reduce,
-                                      &cases_select,  &cases_methods,     &cases_chance, &cases_learn};
+    const case_list *const lists[] = {&cases_product,   &cases_elementwise, &cases_rows,   &cases_reduce,
+                                      &cases_select,    &cases_methods,     &cases_chance, &cases_learn,
+                                      &cases_symmetric, &cases_factor};
     const char *backend = harness_backend(argc, argv);
     int count = 0;
     const int missing = backend_missing(backend);
@@ -81,6 +82,9 @@ int main(int argc, char **argv)
         (struct CMUnitTest){"adam by constant gradient", adam_by_constant_gradient, NULL, NULL, &h};
     tests[count++] =
         (struct CMUnitTest){"prodigy without gradient", prodigy_without_gradient, NULL, NULL, &h};
+    tests[count++] = (struct CMUnitTest){"known factors", factor_known, NULL, NULL, &h};
+    tests[count++] = (struct CMUnitTest){"pivots that fail", factor_pivots, NULL, NULL, &h};
+    tests[count++] = (struct CMUnitTest){"large factors", factor_large, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"ranges", refusals, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"every kernel has a case", kernels_covered, NULL, NULL, &h};
     if (argc > 2) cmocka_set_test_filter(argv[2]); /* a pattern with * and ? */

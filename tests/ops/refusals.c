@@ -1,4 +1,5 @@
 /* refusals.c - arguments out of their ranges: what a spoiled shape does not try. Nothing may be queued. */
+#include "core/device/factor.h"
 #include "tests/harness/harness.h"
 #include "tests/ops/ops_checks.h"
 
@@ -96,5 +97,19 @@ void refusals(void **state)
     REFUSED(lop_cast(q, narrow, y));
     REFUSED(lop_rmsnorm(q, x, gain, 1e-5f, x));
     REFUSED(lop_gemm(q, &(lop_gemm_args){.a = x, .b = table, .c = y, .alpha = 1.0f, .count = -1}));
+    /* Factors. */
+    const lop_mat h8 = mat(&buf, 0, 8, 8, LOP_F32), tiles = mat(&buf, 52, 8, LOP_TILE, LOP_F32);
+    const lop_mat bad = mat(&buf, 55, 1, 2, LOP_I32);
+    const lop_mat room = mat(&buf, 8, 1, lop_inverse_factor_scratch(8) - 1, LOP_F32);
+    const lop_mat less = lop_mat_cols(room, 0, lop_chol_scratch(8) - 1);
+    REFUSED(lop_inverse_factor(q, h8, room, bad));
+    REFUSED(lop_chol(q, h8, tiles, less, bad));
+    REFUSED(lop_tri_inverse(q, h8, tiles, less));
+    REFUSED(lop_chol_inverse(q, h8, tiles, less));
+    REFUSED(lop_chol_solve(q, h8, tiles, lop_mat_cols(room, 0, lop_solve_scratch(4) - 1), x));
+    REFUSED(lop_chol(q, x, tiles, room, bad));
+    REFUSED(lop_mirror(q, x));
+    REFUSED(lop_score_obs(q, x, gain, 0, y));
+    REFUSED(lop_score_obs(q, x, gain, 3, y));
     lop_buf_close(&buf);
 }

@@ -1,0 +1,133 @@
+/* factor.c - the blocked Cholesky factor, and from one of them the factor of an inverse.
+ *
+ * Columns are cut into panels, panels into tiles, at places that follow from the size alone. A panel first loses what the
+ * columns before it make up, in products with long sums, which read the finished columns once; inside it tile follows tile:
+ * the kernel factors the tile on the diagonal and inverts that factor, and what lies below is a product with the inverse. */
+#include "core/device/factor.h"
+#include "core/device/device.h"
+#include "core/device/factor_parts.h"
+#include "core/device/launch.h"
+
+#include <string.h>
+
+/* A factorisation under way. Tile j's columns are called column, column + step, ..., column = first + step j, in `bad`. */
+typedef struct chol {
+    lop_mat h, tiles, scratch, bad;
+    int32_t first, step;
+} chol;
+
+/* The lower triangle of columns [at, end), and what lies below, less what the columns before `at` make up. */
+static lop_status panel_update(lop_queue *q, const chol *c, int32_t at, int32_t end)
+{
+    const int32_t n = c->h.cols, width = end - at;
+    const lop_mat own = lop_part(c->h, at, width, 0, at);
+    const lop_triangle triangle = {own, lop_part(c->h, at, width, at, width), -1.0f, false, LOP_TILE};
+    LOP_TRY(lop_triangle_add(q, &triangle));
+    return lop_part_product(q, (lop_gemm_args){.a = lop_part(c->h, end, n - end, 0, at),
+                                               .b = own,
+                                               .c = lop_part(c->h, end, n - end, at, width),
+                                               .tb = true,
+                                               .alpha = -1.0f,
+                                               .beta = 1.0f});
+}
+
+static lop_status tile_factor(lop_queue *q, const chol *c, int32_t j, int32_t width)
+{
+    const lop_launch_shape one = lop_by_rows(1, LOP_TILE * LOP_TILE, LOP_F32);
+    const lop_arg args[] = {LOP_M(lop_part(c->h, j, width, j, width)),
+                            LOP_M(lop_part(c->tiles, j, width, 0, width)),
+                            LOP_M(c->bad),
+                            LOP_I(width),
+                            LOP_I(j == 0),
+                            LOP_I(c->first + c->step * j),
+                            LOP_I(c->step)};
+    return LOP_LAUNCH(q, LOP_KERNEL_tile_factor, &one, args);
+}
+
+/* Columns [at, end), which have lost what lies before them, tile by tile. */
+static lop_status panel_factor(lop_queue *q, const chol *c, int32_t at, int32_t end)
+{
+    const int32_t n = c->h.cols;
+    for (int32_t j = at; j < end; j += LOP_TILE) {
+        const int32_t width = lop_lesser(LOP_TILE, end - j), below = j + width;
+        LOP_TRY(lop_part_product(q, (lop_gemm_args){.a = lop_part(c->h, j, n - j, at, j - at),
+                                                    .b = lop_part(c->h, j, width, at, j - at),
+                                                    .c = lop_part(c->h, j, n - j, j, width),
+                                                    .tb = true,
+                                                    .alpha = -1.0f,
+                                                    .beta = 1.0f}));
+        LOP_TRY(tile_factor(q, c, j, width));
+        LOP_TRY(lop_times_tile(q, lop_part(c->h, below, n - below, j, width),
+                               lop_part(c->tiles, j, width, 0, width), true, c->scratch));
+    }
+    return LOP_OK;
+}
+
+static lop_status chol_run(lop_queue *q, const chol *c)
+{
+    const int32_t n = c->h.cols;
+    if (n == 0) return lop_mat_zero(q, c->bad);
+    for (int32_t at = 0; at < n; at += LOP_PANEL) {
+        const int32_t end = lop_lesser(n, at + LOP_PANEL);
+        LOP_TRY(panel_update(q, c, at, end));
+        LOP_TRY(panel_factor(q, c, at, end));
+    }
+    const lop_launch_shape rows = lop_by_rows(n, n, LOP_F32);
+    const lop_arg args[] = {LOP_M(c->h), LOP_I(n)};
+    return LOP_LAUNCH(q, LOP_KERNEL_clear_above_row, &rows, args);
+}
+
+int32_t lop_chol_scratch(int32_t cols)
+{
+    return lop_scratch_of(cols, LOP_SCRATCH_COLS);
+}
+
+lop_status lop_chol(lop_queue *q, lop_mat h, lop_mat tiles, lop_mat scratch, lop_mat bad)
+{
+    const lop_operand operands[] = {
+        {"h", h, h.cols, LOP_FREE, LOP_BIT(LOP_F32), LOP_WRITTEN},
+        {"tiles", tiles, h.cols, LOP_TILE, LOP_BIT(LOP_F32), LOP_WRITTEN},
+        {"scratch", scratch, LOP_FREE, LOP_FREE, LOP_BIT(LOP_F32), LOP_WRITTEN},
+        {"bad", bad, 1, 2, LOP_BIT(LOP_I32), LOP_WRITTEN},
+    };
+    LOP_CHECK(q, "chol", operands);
+    LOP_TRY(lop_scratch_check("chol", h, scratch, lop_chol_scratch(h.cols)));
+    const chol c = {h, tiles, scratch, bad, 1, 1};
+    return chol_run(q, &c);
+}
+
+int32_t lop_inverse_factor_scratch(int32_t cols)
+{
+    return lop_scratch_of(cols, LOP_TILE + LOP_SCRATCH_COLS);
+}
+
+lop_status lop_inverse_factor(lop_queue *q, lop_mat h, lop_mat scratch, lop_mat bad)
+{
+    const lop_operand operands[] = {
+        {"h", h, h.cols, LOP_FREE, LOP_BIT(LOP_F32), LOP_WRITTEN},
+        {"scratch", scratch, LOP_FREE, LOP_FREE, LOP_BIT(LOP_F32), LOP_WRITTEN},
+        {"bad", bad, 1, 2, LOP_BIT(LOP_I32), LOP_WRITTEN},
+    };
+    LOP_CHECK(q, "inverse_factor", operands);
+    LOP_TRY(lop_scratch_check("inverse_factor", h, scratch, lop_inverse_factor_scratch(h.cols)));
+    const int64_t half = (int64_t)h.cols * LOP_TILE;
+    const lop_mat tiles = lop_mat_of(scratch.buf, scratch.at, h.cols, LOP_TILE, LOP_F32);
+    const lop_mat rest = lop_mat_of(scratch.buf, scratch.at + half, 1, lop_chol_scratch(h.cols), LOP_F32);
+    const chol c = {h, tiles, rest, bad, h.cols, -1};
+    LOP_TRY(lop_mirror(q, h));
+    LOP_TRY(lop_reverse(q, h));
+    LOP_TRY(chol_run(q, &c));
+    LOP_TRY(lop_tri_inverse(q, h, tiles, rest));
+    return lop_reverse(q, h);
+}
+
+lop_status lop_bad_read(lop_queue *q, lop_mat bad, lop_bad *out)
+{
+    int32_t said[2] = {0, 0};
+    const lop_operand operands[] = {{"bad", bad, 1, 2, LOP_BIT(LOP_I32), LOP_READ}};
+    LOP_CHECK(q, "bad_read", operands);
+    LOP_TRY(lop_download(q, bad, said));
+    out->column = said[0] - 1;
+    memcpy(&out->pivot, &said[1], sizeof out->pivot);
+    return LOP_OK;
+}
