@@ -19,6 +19,23 @@ void model_bias(void **state);
 void cut_by_hand(void **state);
 void cut_budget_is_exact(void **state);
 
+/* Of BESA: by hand and in closed form, what must hold, gradients by differences, a learner. */
+void besa_by_hand(void **state);
+void besa_closed_forms(void **state);
+void besa_prodigy(void **state);
+void besa_adamw(void **state);
+void besa_invariants(void **state);
+void besa_order_and_masks(void **state);
+void besa_bucket_sums(void **state);
+void besa_errors(void **state);
+void besa_budgets(void **state);
+void besa_soft_gradient(void **state);
+void besa_hard_gradient(void **state);
+void besa_nothing_pruned(void **state);
+void besa_starts_as_wanda(void **state);
+void besa_groups(void **state);
+void besa_learns(void **state);
+
 /* Of chance, on published answers. */
 void masks_by_counters(void **state);
 
