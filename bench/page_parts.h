@@ -7,7 +7,7 @@
 #include <jansson.h>
 
 /* What the classes of the other parts mean, behind the style of every page. */
-extern const char *const page_style;
+extern const char *const page_style[];
 
 /* The device's number among those of the lines, in the order of their first appearance: its colour is class d0 to d7. */
 int page_device(const json_t *lines, const json_t *line);

@@ -233,7 +233,8 @@ LOP_API lop_status lop_mask(lop_session *session, const char *verb, const lop_se
 LOP_API lop_status lop_synth(lop_session *session, const char *shape, const char *save,
                              const lop_setting *settings, int count, lop_result **out);
 
-/* One self-contained HTML page over the report of a pruned folder. */
+/* One self-contained HTML page over the report of a pruned folder: written to `save`, over a page that is already there and
+ * over nothing else. A report that does not agree with its own digest is drawn, and the page and the result say so. */
 LOP_API lop_status lop_report(lop_session *session, const char *folder, const char *save, lop_result **out);
 
 #ifdef __cplusplus

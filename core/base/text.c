@@ -84,9 +84,12 @@ lop_status lop_string_print(lop_string *s, const char *format, ...)
 void lop_text_print(char *out, size_t size, const char *format, ...)
 {
     va_list args;
+    size_t whole = 0;
     va_start(args, format);
-    if (print_in_c(out, size, format, args) < 0 && size > 0) out[0] = '\0';
+    const int n = print_in_c(out, size, format, args);
     va_end(args);
+    if (size == 0 || (n >= 0 && (size_t)n < size)) return;
+    if (n < 0 || !lop_utf8_valid(out, size - 1, &whole)) out[whole] = '\0';
 }
 
 void lop_string_close(lop_string *s)

@@ -30,7 +30,7 @@ LOP_CHECKED lop_status lop_string_print(lop_string *s, const char *format, ...)
     LOP_PRINTF(2, 3); /* in the C locale */
 LOP_CHECKED lop_status lop_string_print_list(lop_string *s, const char *format, va_list args);
 
-/* snprintf in the C locale: what does not fit is cut. */
+/* snprintf in the C locale: what does not fit is cut, between characters. */
 void lop_text_print(char *out, size_t size, const char *format, ...) LOP_PRINTF(3, 4);
 
 /* Adds the text as a JSON string, quoted and escaped; what is not UTF-8 becomes U+FFFD, byte for byte. */

@@ -3,6 +3,7 @@
 #include "core/lop/result.h"
 #include "core/lop/session.h"
 #include "core/prune/masks.h"
+#include "core/prune/report_page.h"
 #include "core/prune/run.h"
 #include "core/prune/verify.h"
 
@@ -104,8 +105,8 @@ lop_status lop_mask(lop_session *session, const char *verb, const lop_setting *s
 
 lop_status lop_report(lop_session *session, const char *folder, const char *save, lop_result **out)
 {
-    (void)session;
+    char *found = NULL;
     *out = NULL;
-    return LOP_FAIL(LOP_E_UNSUPPORTED, "pages over %s for %s are not in this version; read prune_report.json",
-                    folder, save);
+    LOP_TRY(lop_report_page(folder, save, &session->log, &found));
+    return lop_result_take_text(found, out);
 }

@@ -57,9 +57,9 @@ void lop_figures_seconds(double seconds, char *out, size_t size)
 {
     const double whole = floor(seconds + 0.5), minutes = floor(whole / 60.0 + 1e-9);
     char figures[LOP_FIGURES_SIZE];
-    lop_figures(seconds, figures, sizeof figures);
+    lop_figures(seconds < 0.1 ? 1e3 * seconds : seconds, figures, sizeof figures);
     if (whole < 120.0)
-        lop_text_print(out, size, "%s s", figures);
+        lop_text_print(out, size, "%s %s", figures, seconds < 0.1 ? "ms" : "s");
     else if (minutes < 60.0)
         lop_text_print(out, size, "%.0f min %.0f s", minutes, whole - 60.0 * minutes);
     else

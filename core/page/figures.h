@@ -13,7 +13,7 @@ void lop_figures(double value, char *out, size_t size);
 /* Three figures, with an exponent where the number is far from 1. */
 void lop_figures_far(double value, char *out, size_t size);
 
-/* "786 432", with narrow blanks that do not break; "7.64 MiB"; "0.095 s", "12 min 5 s", "1 h 20 min". */
+/* "786 432", with narrow blanks that do not break; "7.64 MiB"; "95.4 ms", "75.0 s", "12 min 5 s", "1 h 20 min". */
 void lop_figures_count(int64_t value, char *out, size_t size);
 void lop_figures_bytes(double bytes, char *out, size_t size);
 void lop_figures_seconds(double seconds, char *out, size_t size);

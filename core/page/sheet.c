@@ -41,14 +41,14 @@ static void add_style(lop_markup *m, const char *style)
     if (m->status == LOP_OK) m->status = lop_string_add(&m->text, style, strlen(style));
 }
 
-void lop_sheet_open(lop_markup *m, const char *title, const char *style)
+void lop_sheet_open(lop_markup *m, const char *title, const char *const *style)
 {
     lop_markup_add(m, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>"
                       "<meta name=\"viewport\" content=\"width=device-width\"/>");
     lop_markup_element(m, "title", title);
     lop_markup_add(m, "\n<style>\n");
     add_style(m, shared_style);
-    add_style(m, style);
+    for (; *style != NULL; style++) add_style(m, *style);
     lop_markup_add(m, "</style></head>\n<body><main>\n");
 }
 

@@ -5,8 +5,9 @@
 
 #include "core/page/markup.h"
 
-/* Everything up to the content. `style` is what the page's own classes mean, behind the style that all pages share. */
-void lop_sheet_open(lop_markup *m, const char *title, const char *style);
+/* Everything up to the content. `style` is what the page's own classes mean, behind the style that all pages share: pieces of
+ * CSS, ended by NULL. */
+void lop_sheet_open(lop_markup *m, const char *title, const char *const *style);
 void lop_sheet_close(lop_markup *m);
 
 #endif

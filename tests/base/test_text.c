@@ -107,12 +107,15 @@ static void locales_change_nothing(void **state)
     const lop_status printed = lop_string_print(&s, "%.3f", 0.25);
     char cut[4];
     lop_text_print(cut, sizeof cut, "%.3f", 0.25);
+    char letters[4];
+    lop_text_print(letters, sizeof letters, "ab%s", "\xC3\xA9");
     (void)setlocale(LC_ALL, "C");
     assert_int_equal(parsed, LOP_OK);
     assert_int_equal(sized, LOP_OK);
     assert_int_equal(printed, LOP_OK);
     assert_true(x == 0.5 && n == 1536);
     assert_string_equal(cut, "0.2");
+    assert_string_equal(letters, "ab");
     assert_string_equal(s.at, "0.250");
     lop_string_close(&s);
 }

@@ -54,7 +54,7 @@ static void prune_writes_what_is_promised(void **state)
         "skipped:a blocks:a blocks.3.index:i blocks.3.seconds:r blocks.3.loss_before:r "
         "blocks.3.loss_after:r blocks.3.linears:a blocks.3.linears.6.name:s blocks.3.linears.6.shape.0:i "
         "blocks.3.linears.6.shape.1:i blocks.3.linears.6.dropped:i blocks.3.linears.6.zeros:i "
-        "blocks.3.linears.6.sparsity:r");
+        "blocks.3.linears.6.sparsity:r blocks.3.linears.6.row_sparsity.19:i");
     assert_int_equal(json_integer_value(json_find(r.last, "schema")), 1);
     assert_int_equal(json_integer_value(json_find(r.last, "sparsity.dropped")), 393216);
     assert_int_equal(json_integer_value(json_find(r.last, "sparsity.prunable_weights")), 786432);
@@ -190,7 +190,7 @@ static void info_and_plan_say_what_is_there(void **state)
     assert_int_not_equal(access("unused", F_OK), 0);
 }
 
-static void devices_and_report_answer(void **state)
+static void devices_answer(void **state)
 {
     (void)state;
     cli_run r;
@@ -203,7 +203,45 @@ static void devices_and_report_answer(void **state)
     if (count > 0) has_keys(r.last, "missing.0.backend:s missing.0.why:s");
     cli_close(&r);
     PASSES("devices");
-    REFUSES(3, "not in this version", "report", TINY, "--save", scratch_path(&here, "page.html"), "--json");
+}
+
+static void report_draws_a_page(void **state)
+{
+    (void)state;
+    cli_run r;
+    struct stat page_stat;
+    const char *save = scratch_path(&here, "out"), *page = scratch_path(&here, "page.html"),
+               *report = path_in(save, "prune_report.json"), *copy = scratch_path(&here, "copy.json");
+    PASSES(SMALL(TINY, save), "--quiet");
+    for (int i = 0; i < 2; i++) { /* again over the page before */
+        RUN(&r, "report", save, "--save", page, "--json");
+        cli_expect(&r, 0, NULL);
+        has_keys(r.last, "page:s bytes:i sealed:b");
+        assert_string_equal(json_text_at(r.last, "page"), page);
+        assert_int_equal(stat(page, &page_stat), 0);
+        assert_int_equal(json_integer_value(json_find(r.last, "bytes")), page_stat.st_size);
+        assert_true(json_is_true(json_find(r.last, "sealed")));
+        cli_close(&r);
+    }
+    RUN(&r, "report", "--model", save, "--save", page);
+    cli_expect(&r, 0, NULL);
+    if (strstr(r.out, "page.html") == NULL || r.err[0] != '\0') cli_fail_run(&r, "the page is not named");
+    cli_close(&r);
+    REFUSES(2, "--save", "report", save);
+    REFUSES(2, "which model", "report", "--save", page);
+    copy_file(report, copy);
+    REFUSES(2, "is no page", "report", save, "--save", report, "--json");
+    assert_true(same_file(report, copy));
+    REFUSES(2, "is a folder", "report", save, "--save", save);
+    REFUSES(8, "page.html", "report", save, "--save", scratch_path(&here, "none/page.html"), "--json");
+    REFUSES(3, "has no prune_report.json", "report", TINY, "--save", page, "--json");
+    REFUSES(3, "is no folder", "report", scratch_path(&here, "nowhere"), "--save", page);
+    json_edit(report, "seed", "1");
+    RUN(&r, "report", save, "--save", page);
+    cli_expect(&r, 0, "does not agree with its own digest");
+    cli_close(&r);
+    file_cut(report, file_size(report) / 2);
+    REFUSES(3, "prune_report.json", "report", save, "--save", page, "--json");
 }
 
 static void generate_continues(void **state)
@@ -377,7 +415,8 @@ int cli_tests_commands(void)
         cmocka_unit_test_setup_teardown(eval_asks, here_open, here_close),
         cmocka_unit_test_setup_teardown(tokenize_writes_ids, here_open, here_close),
         cmocka_unit_test_setup_teardown(info_and_plan_say_what_is_there, here_open, here_close),
-        cmocka_unit_test_setup_teardown(devices_and_report_answer, here_open, here_close),
+        cmocka_unit_test_setup_teardown(devices_answer, here_open, here_close),
+        cmocka_unit_test_setup_teardown(report_draws_a_page, here_open, here_close),
         cmocka_unit_test_setup_teardown(generate_continues, here_open, here_close),
         cmocka_unit_test_setup_teardown(convert_changes_nothing_else, here_open, here_close),
         cmocka_unit_test_setup_teardown(masks_are_put_back_compared_and_united, here_open, here_close),

@@ -68,7 +68,7 @@ static void numbers_are_for_people(void **state)
     reads(lop_figures_bytes, 12.0, "12 B");
     reads(lop_figures_bytes, 8015872.0, "7.64 MiB");
     reads(lop_figures_bytes, 1e18, "909495 TiB");
-    reads(lop_figures_seconds, 0.0954, "0.0954 s");
+    reads(lop_figures_seconds, 0.0954, "95.4 ms");
     reads(lop_figures_seconds, 75.04, "75.0 s");
     reads(lop_figures_seconds, 725.0, "12 min 5 s");
     reads(lop_figures_seconds, 4800.0, "1 h 20 min");
@@ -99,7 +99,8 @@ static void axes_place_values(void **state)
 static lop_status draw(char **out)
 {
     lop_markup m = {.status = LOP_OK};
-    lop_sheet_open(&m, "a <page>", "p{}\n");
+    static const char *const style[] = {"p{}\n", "b{}\n", NULL};
+    lop_sheet_open(&m, "a <page>", style);
     lop_svg_open(&m, 100.0, 50.0, "title", "what");
     lop_svg_path_open(&m, "line");
     for (int i = 0; i < 200; i++) lop_svg_path_to(&m, i, 1.25);

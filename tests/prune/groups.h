@@ -13,6 +13,8 @@
     X(test_prune_options)                                                                                    \
     X(test_prune_verify)                                                                                     \
     X(test_prune_rows)                                                                                       \
+    X(test_prune_report)                                                                                     \
+    X(test_prune_report_damage)                                                                              \
     X(test_prune_failure)                                                                                    \
     X(test_prune_golden)
 
