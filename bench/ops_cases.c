@@ -226,6 +226,48 @@ static lop_status run_zero_dropped(lop_queue *q, const ops_set *s)
     return lop_zero_dropped(q, s->keep, s->b);
 }
 
+static lop_status run_error_back(lop_queue *q, const ops_set *s)
+{
+    return lop_error_back(q, s->to[LOP_F32], s->b, s->row, 0.5f, s->per_row, s->one);
+}
+
+static lop_status run_reciprocal(lop_queue *q, const ops_set *s)
+{
+    return lop_reciprocal(q, s->score, 1.0f, 1e-6f);
+}
+
+static lop_status sum_groups(lop_queue *q, const ops_set *s, int32_t each)
+{
+    return lop_sum_row_groups(q, s->score, each, lop_mat_rows(s->to[LOP_F32], 0, s->score.rows / each));
+}
+
+static lop_status run_sum_groups_few(lop_queue *q, const ops_set *s)
+{
+    return sum_groups(q, s, 16);
+}
+
+static lop_status run_sum_groups_many(lop_queue *q, const ops_set *s)
+{
+    return sum_groups(q, s, OPS_TOKENS);
+}
+
+/* Optimisers move b along a; their moments begin as what lies in matrices that no case after them reads. */
+static lop_status run_adam(lop_queue *q, const ops_set *s)
+{
+    lop_adam_args args = lop_adam_usual();
+    args.x = s->b, args.g = s->a, args.m = s->to[LOP_F32], args.v = s->part, args.step = s->step;
+    return lop_adam(q, &args);
+}
+
+static lop_status run_prodigy(lop_queue *q, const ops_set *s)
+{
+    lop_prodigy_args args = lop_prodigy_usual();
+    args.x = s->b, args.g = s->a, args.m = s->to[LOP_F32], args.v = s->part, args.s = s->score;
+    args.parts = lop_mat_cols(s->state, 0, 2), args.state = s->distance;
+    args.growth = 1.0f; /* a gradient that never turns would take d beyond f32 */
+    return lop_prodigy(q, &args);
+}
+
 /* Names say the second word where there are two: cast_f32 is from W to f32, axpby_f32 adds W to f32. */
 const ops_case ops_cases[] = {
     {"linear", run_linear, OPS_PRODUCT, 2, 0, 2.0 * OPS_TOKENS},           /* (T, C) by (T, C) transposed */
@@ -265,5 +307,11 @@ const ops_case ops_cases[] = {
     {"wanda_part", run_wanda_part, OPS_F32, 2, 2, 2},
     {"wanda_within", run_wanda_within, OPS_F32, 1, 0, 1},
     {"bernoulli", run_bernoulli, OPS_F32, 0, 1, 0},
+    {"error_back", run_error_back, OPS_EVERY, 1, 8, 5},
+    {"reciprocal", run_reciprocal, OPS_F32, 2, 0, 2},
+    {"sum_row_groups_16", run_sum_groups_few, OPS_F32, 1, 4.0 / 16.0, 1},
+    {"sum_row_groups_2048", run_sum_groups_many, OPS_F32, 1, 4.0 / OPS_TOKENS, 1},
+    {"adam", run_adam, OPS_F32, 7, 0, 14},
+    {"prodigy", run_prodigy, OPS_F32, 11, 0, 18},
 };
 const int ops_case_count = (int)(sizeof ops_cases / sizeof ops_cases[0]);

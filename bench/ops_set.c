@@ -41,6 +41,8 @@ static lop_status place_small(lop_arena *a, int32_t R, int32_t C, ops_set *s)
     LOP_TRY(lop_arena_mat(a, 1, lop_keep_all_scratch(R), LOP_U32, &s->all_scratch));
     LOP_TRY(lop_arena_mat(a, 1, R, LOP_I32, &s->best));
     LOP_TRY(lop_arena_mat(a, 1, 2, LOP_F32, &s->one));
+    LOP_TRY(lop_arena_mat(a, 1, 1, LOP_U32, &s->step));
+    LOP_TRY(lop_arena_mat(a, 1, LOP_PRODIGY_STATE, LOP_F32, &s->distance));
     return lop_arena_mat(a, 1, 1, LOP_I64, &s->total);
 }
 
@@ -94,10 +96,20 @@ done:
 /* Results: memory that was never written is not there yet, and the first turn would pay for it. */
 static lop_status touch(lop_queue *q, const ops_set *s)
 {
-    const lop_mat written[] = {s->to[0], s->to[1],   s->to[2],       s->rank,        s->part, s->sum,
-                               s->state, s->per_row, s->col_scratch, s->all_scratch, s->one,  s->total};
+    const lop_mat written[] = {s->to[0],       s->to[1], s->to[2], s->rank,    s->part,
+                               s->sum,         s->step,  s->state, s->per_row, s->col_scratch,
+                               s->all_scratch, s->one,   s->total};
     for (size_t i = 0; i < sizeof written / sizeof written[0]; i++) LOP_TRY(lop_mat_zero(q, written[i]));
     return LOP_OK;
+}
+
+/* Where Prodigy begins: moments are what the matrices hold. */
+static lop_status fill_distance(lop_queue *q, const ops_set *s)
+{
+    const float d0 = lop_prodigy_usual().d0;
+    float state[LOP_PRODIGY_STATE] = {0};
+    state[LOP_PRODIGY_D] = state[LOP_PRODIGY_MOST] = d0;
+    return lop_upload(q, state, s->distance);
 }
 
 /* What the kernels of Wanda's variant read: ranks of the scores, and which part each makes up. */
@@ -123,6 +135,7 @@ static lop_status fill(lop_queue *q, uint32_t seed, const ops_set *s)
     LOP_TRY(fill_random(q, seed + 2, false, s->table));
     LOP_TRY(lop_score_scaled(q, s->a, s->row, s->score));
     LOP_TRY(fill_indices(q, s));
+    LOP_TRY(fill_distance(q, s));
     LOP_TRY(lop_keep_rows(q, s->score, s->count, s->keep));
     LOP_TRY(fill_parts(q, s));
     return lop_queue_wait(q);

@@ -33,7 +33,9 @@ typedef struct ops_set {
     lop_mat all_scratch; /* (1, lop_keep_all_scratch(R)) u32 */
     lop_mat best;        /* (1, R) i32 */
     lop_mat square;      /* (OPS_TOKENS, OPS_TOKENS) W: of products */
-    lop_mat one, total;  /* (1, 1) f64, i64 */
+    lop_mat one, total;  /* (1, 2) f32, (1, 1) i64 */
+    lop_mat step;        /* (1, 1) u32: of AdamW */
+    lop_mat distance;    /* (1, LOP_PRODIGY_STATE) f32: Prodigy's state at its beginning */
 } ops_set;
 
 /* Places and fills a set: `seed` makes its values others than those of another set. Waits. */

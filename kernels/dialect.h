@@ -87,13 +87,14 @@
  * one pack in registers; the CPU's one lane owns all columns, in local memory. */
 
 /* Rows of parts: the lanes form teams just wide enough for the packs of one part of `width` columns; EACH_TEAM shares
- * the parts among teams, EACH_TEAM_PACK one part among the lanes of a team. */
+ * the parts among teams, EACH_TEAM_PACK one part among the lanes of a team, EACH_TEAM_PACK_TO its first n columns. */
 #define LOP_TEAM(width) ((width) / PACKS < LANES ? (width) / PACKS : LANES)
 #define EACH_TEAM(h, parts, width)                                                                           \
     for (int h = LANE / LOP_TEAM(width) < LANES / LOP_TEAM(width) ? LANE / LOP_TEAM(width) : (parts);        \
          h < (parts); h += LANES / LOP_TEAM(width))
-#define EACH_TEAM_PACK(i, width)                                                                             \
-    LOP_SIMD() for (int i = PACKS * (LANE % LOP_TEAM(width)); i < (width); i += PACKS * LOP_TEAM(width))
+#define EACH_TEAM_PACK_TO(i, n, width)                                                                       \
+    LOP_SIMD() for (int i = PACKS * (LANE % LOP_TEAM(width)); i < (n); i += PACKS * LOP_TEAM(width))
+#define EACH_TEAM_PACK(i, width) EACH_TEAM_PACK_TO(i, width, width)
 
 #define i_min(a, b) ((a) < (b) ? (a) : (b))
 #define i_max(a, b) ((a) > (b) ? (a) : (b))

@@ -15,9 +15,8 @@ KERNEL(sum_rows)
     EACH_TEAM_PACK(c, tile) sums[team * packs + c / PACKS] = (PACK)(0.0f);
     UNROLLED(4) EACH_TEAM(p, own, tile)
     {
-        EACH_TEAM_PACK(c, tile) {
-            if (c < n) sums[team * packs + c / PACKS] += LOAD_OF(f32, ROW(x, from + p) + first, c);
-        }
+        GLOBAL const f32 *row = ROW(x, from + p) + first;
+        EACH_TEAM_PACK_TO(c, n, tile) sums[team * packs + c / PACKS] += LOAD_OF(f32, row, c);
     }
     BARRIER;
     EACH_PACK(c, 0, n) {
