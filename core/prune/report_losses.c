@@ -60,9 +60,9 @@ static void draw_scale(const losses *p)
 {
     static const double between[] = {1.0, 2.0, 5.0};
     const int steps = p->y.high / p->y.low < 200.0 ? 3 : 1;
-    for (double ten = lop_svg_first(&p->y) / 10.0; ten <= lop_svg_last(&p->y); ten *= 10.0)
+    for (int ten = -1; ten <= (int)DECADES_MOST + 1; ten++)
         for (int i = 0; i < steps; i++) {
-            const double value = ten * between[i];
+            const double value = lop_svg_first(&p->y) * pow(10.0, ten) * between[i];
             if (value >= p->y.low * (1.0 - 1e-9) && value <= lop_svg_last(&p->y)) draw_tick(p, value);
         }
     lop_svg_line(p->m, "frame", LEFT, BOTTOM, RIGHT, BOTTOM);

@@ -10,7 +10,7 @@ static void real_cell(lop_markup *m, double value)
     if (value < 0.0)
         lop_markup_add(m, "<td class=\"o\">\xE2\x80\x93</td>");
     else
-        lop_markup_add(m, "<td><data value=\"%.17g\">%.9g</data></td>", value, value);
+        lop_markup_add(m, "<td><data value=\"%.17g\">%#.9g</data></td>", value, value);
 }
 
 static void count_cell(lop_markup *m, int64_t value)

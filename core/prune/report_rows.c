@@ -10,6 +10,7 @@ enum { LEFT = 56, CELL = 116, GAP = 14, ROW = 34, BARS = 26, TOP = 46, BOTTOM = 
 typedef struct rows {
     lop_markup *m;
     const lop_account *a;
+    int low, high;   /* the first and the last bin in which rows are */
     int first, last; /* bins drawn */
     double most;     /* the largest part of a linear's rows in one bin */
 } rows;
@@ -27,6 +28,8 @@ static void find_bins(rows *p)
                 p->most = fmax(p->most, (double)l->row_sparsity[bin] / (double)l->rows);
             }
         }
+    p->low = p->first;
+    p->high = p->last;
     p->first = p->first > AROUND ? p->first - AROUND : 0;
     p->last = p->last < LOP_ROW_BINS - 1 - AROUND ? p->last + AROUND : LOP_ROW_BINS - 1;
 }
@@ -89,6 +92,9 @@ static void draw_head(const rows *p, double height)
 
 static void draw(const rows *p)
 {
+    lop_markup_add(
+        p->m, "<p>Every row of a linear that was pruned lost from %d to %d per cent of its weights.</p>\n",
+        100 / LOP_ROW_BINS * p->low, 100 / LOP_ROW_BINS * (p->high + 1));
     const double height = TOP + (double)ROW * p->a->block_count + BOTTOM;
     lop_markup_add(p->m, "<figure class=\"long\">\n");
     lop_svg_open(p->m, LEFT + (double)p->a->column_count * (CELL + GAP), height, "Rows by what they lost",

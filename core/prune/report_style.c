@@ -1,5 +1,5 @@
-/* report_style.c - what the classes of a report's page mean. The shades of the heat map go from blue, which keeps more than
- * the target, over the paper to orange, which keeps less: told apart by people of all kinds of colour sight, and none so
+/* report_style.c - what the classes of a report's page mean. The shades of the heat map go from blue, which keeps more
+ * than the target, over the paper to orange, which keeps less: told apart by people of all kinds of colour sight, and none so
  * strong that ink on it falls below a contrast of 4.5 by day or night. */
 #include "core/prune/report_parts.h"
 
@@ -30,7 +30,7 @@ const char *const lop_report_style[] = {
     "th:first-child{position:sticky;left:0;background:var(--panel);text-align:right;font-weight:400;"
     "color:var(--soft);width:1%;padding-right:10px}.heat td{border-radius:2px}"
     ".heat .sum{font-weight:600}.heat tfoot td,.heat tfoot th{border-top:6px solid transparent;"
-    "background-clip:padding-box}.heat td.sum{border-left:8px solid transparent;"
+    "background-clip:padding-box}.heat td.sum:last-child{border-left:8px solid transparent;"
     "background-clip:padding-box}.dense{color:var(--soft);font-style:italic}\n"
     ".key{display:flex;flex-wrap:wrap;align-items:center;gap:2px;margin:14px 2px 4px;font-size:12.5px;"
     "font-variant-numeric:tabular-nums}.key span{padding:2px 8px;min-width:46px;text-align:center;"
@@ -42,8 +42,9 @@ const char *const lop_report_style[] = {
     "-webkit-print-color-adjust:exact}\n",
     ".many{display:grid;grid-template-columns:repeat(auto-fill,minmax(180px,1fr));gap:20px 22px}"
     ".many svg{min-width:0;width:100%;margin:0}text.head{font-weight:600;font-size:12.5px}"
-    "text.value{font-size:11.5px;font-variant-numeric:tabular-nums}text.tiny{paint-order:stroke;stroke:var(--"
-    "panel);stroke-width:3px;font-size:9.5px;"
+    "text.value,text.label,text.tiny{paint-order:stroke;stroke:var(--panel);stroke-width:3px;"
+    "stroke-linejoin:round}text.value{font-size:11.5px;font-variant-numeric:tabular-nums}"
+    "text.tiny{font-size:9.5px;"
     "fill:var(--soft)}\n"
     "polyline{fill:none;stroke:currentColor;stroke-linejoin:round;stroke-linecap:round}"
     "polyline.raw{stroke-width:1;opacity:.32}polyline.mean{stroke-width:1.9}polyline.thin{stroke-width:1.5}"

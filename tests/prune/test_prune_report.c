@@ -26,7 +26,7 @@ static void same_real(const page_cell *cell, const json_t *value)
         return;
     }
     assert_true(cell->exact == json_number_value(value));
-    (void)snprintf(text, sizeof text, "%.9g", json_number_value(value));
+    (void)snprintf(text, sizeof text, "%#.9g", json_number_value(value));
     assert_string_equal(cell->text, text);
 }
 

@@ -26,12 +26,13 @@ static void change(json_t *root, const char *path, const char *value)
         const size_t size = strcspn(path, ".");
         (void)snprintf(key, sizeof key, "%.*s", (int)size, path);
         if (path[size] == '\0') break;
-        root = json_is_array(root) ? json_array_get(root, (size_t)atoi(key)) : json_object_get(root, key);
+        root =
+            json_is_array(root) ? json_array_get(root, strtoul(key, NULL, 10)) : json_object_get(root, key);
         assert_non_null(root);
         path += size + 1;
     }
     if (json_is_array(root))
-        (void)json_array_set_new(root, (size_t)atoi(key), new);
+        (void)json_array_set_new(root, strtoul(key, NULL, 10), new);
     else if (new != NULL)
         (void)json_object_set_new(root, key, new);
     else
@@ -153,6 +154,7 @@ static void too_much_is_refused(void **state)
     while (json_array_size(blocks) < 4100) (void)json_array_append(blocks, first);
     report_rig_put(&f, f.report, true);
     refused(&f, LOP_E_FORMAT, "4100 blocks, expected at most 4096");
+    json_decref(many);
     report_rig_close(&f);
 }
 
