@@ -27,6 +27,7 @@ typedef struct ops_bench {
     lop_arena *arena;
     ops_set sets[SETS_MOST];
     int set_count;
+    bool first; /* of the widths of a word */
     const ops_case *at;
     int lines;
 } ops_bench;
@@ -105,6 +106,7 @@ static lop_status run_case(void *user, lop_queue *q, int turn)
 
 static bool has_word(const ops_bench *o, lop_type word)
 {
+    const bool product = (o->b->device->product_types >> word & 1u) != 0;
     switch (o->at->words) {
     case OPS_EVERY:
         return true;
@@ -113,20 +115,25 @@ static bool has_word(const ops_bench *o, lop_type word)
     case OPS_HALVES:
         return word != LOP_F32;
     case OPS_PRODUCT:
-        return (o->b->device->product_types >> word & 1u) != 0;
+        return product;
+    case OPS_SQUARE:
+        return word == LOP_F32 && o->first;
+    case OPS_GRAM:
+        return product && o->first;
     }
     return false;
 }
 
 static lop_status time_case(ops_bench *o, int32_t C, lop_type word)
 {
-    const bool product = o->at->words == OPS_PRODUCT; /* others have the roof of copies alone */
-    const int32_t rows = product ? OPS_TOKENS : o->rows;
-    const double elements = (double)rows * C;
+    const bool square = o->at->words == OPS_SQUARE || o->at->words == OPS_GRAM;
+    const bool product = square || o->at->words == OPS_PRODUCT; /* others have the roof of copies alone */
+    const int32_t rows = product ? OPS_TOKENS : o->rows, cols = square ? OPS_TOKENS : C;
+    const double elements = (double)rows * cols;
     const double each = o->at->word * (double)lop_type_bytes(word) + o->at->plain;
     bench_line line = {.name = o->at->name,
                        .word = lop_type_name(word),
-                       .shape = {rows, C},
+                       .shape = {rows, cols},
                        .shape_rank = 2,
                        .bytes = each * elements,
                        .flops = o->at->flops_each * elements,
@@ -167,7 +174,10 @@ lop_status bench_ops(bench *b)
     LOP_TRY_DONE(bench_roofs_print(b, &o.roofs, false));
     bench_roofs_close(&o.roofs);
     for (int w = 0; w < o.word_count; w++)
-        for (int i = 0; i < o.cols_count; i++) LOP_TRY_DONE(time_width(&o, o.cols[i], o.words[w]));
+        for (int i = 0; i < o.cols_count; i++) {
+            o.first = i == 0;
+            LOP_TRY_DONE(time_width(&o, o.cols[i], o.words[w]));
+        }
     status = bench_lines_end(b, "ops", o.lines);
 done:
     bench_roofs_close(&o.roofs);

@@ -2,6 +2,7 @@
  * are the implementation's. */
 #include "bench/ops_cases.h"
 
+#include "core/device/factor.h"
 #include "core/device/launch.h"
 
 #include <math.h>
@@ -170,6 +171,58 @@ static lop_status run_score_scaled(lop_queue *q, const ops_set *s)
     return lop_score_scaled(q, s->a, s->row, s->to[LOP_F32]);
 }
 
+static lop_status run_score_obs(lop_queue *q, const ops_set *s)
+{
+    return lop_score_obs(q, s->a, s->row, 2, s->to[LOP_F32]);
+}
+
+static lop_status run_gram(lop_queue *q, const ops_set *s)
+{
+    return lop_gram(q, 1.0f, s->square, s->grown);
+}
+
+static lop_status run_damp(lop_queue *q, const ops_set *s)
+{
+    return lop_damp(q, s->grown, 0.01f, lop_mat_cols(s->room, 0, 1));
+}
+
+static lop_status run_mirror(lop_queue *q, const ops_set *s)
+{
+    return lop_mirror(q, s->grown);
+}
+
+static lop_status run_reverse(lop_queue *q, const ops_set *s)
+{
+    return lop_reverse(q, s->grown);
+}
+
+/* Factors take the place of what they are of, so each turn begins with a copy. */
+static lop_status run_chol(lop_queue *q, const ops_set *s)
+{
+    LOP_TRY(lop_cast(q, s->gram, s->factor));
+    return lop_chol(q, s->factor, s->tiles, s->room, s->bad);
+}
+
+static lop_status run_chol_inverse(lop_queue *q, const ops_set *s)
+{
+    LOP_TRY(run_chol(q, s));
+    return lop_chol_inverse(q, s->factor, s->tiles, s->room);
+}
+
+static lop_status run_inverse_factor(lop_queue *q, const ops_set *s)
+{
+    LOP_TRY(lop_cast(q, s->gram, s->factor));
+    return lop_inverse_factor(q, s->factor, s->room, s->bad);
+}
+
+/* Right-hand sides shrink from turn to turn until they are the least numbers there are; a copy keeps them. */
+static lop_status run_chol_solve(lop_queue *q, const ops_set *s)
+{
+    LOP_TRY(run_chol(q, s));
+    LOP_TRY(lop_cast(q, s->square, s->grown));
+    return lop_chol_solve(q, s->factor, s->tiles, s->room, s->grown);
+}
+
 static lop_status run_keep_rows(lop_queue *q, const ops_set *s)
 {
     return lop_keep_rows(q, s->score, s->count, s->keep);
@@ -299,6 +352,15 @@ const ops_case ops_cases[] = {
     {"count_not_finite", run_count_not_finite, OPS_EVERY, 1, 0, 1},
     {"score_scaled", run_score_scaled, OPS_EVERY, 1, 4, 2},
     {"zero_dropped", run_zero_dropped, OPS_EVERY, 2, 0.125, 0},
+    {"score_obs", run_score_obs, OPS_EVERY, 1, 4, 3},
+    {"gram", run_gram, OPS_GRAM, 1, 4, OPS_TOKENS}, /* the triangle alone */
+    {"damp", run_damp, OPS_SQUARE, 0, 8.0 / OPS_TOKENS, 0},
+    {"mirror", run_mirror, OPS_SQUARE, 1, 0, 0},
+    {"reverse", run_reverse, OPS_SQUARE, 2, 0, 0},
+    {"chol", run_chol, OPS_SQUARE, 1, 0, OPS_TOKENS / 3.0},
+    {"chol_inverse", run_chol_inverse, OPS_SQUARE, 2, 0, OPS_TOKENS},
+    {"inverse_factor", run_inverse_factor, OPS_SQUARE, 2, 0, 2.0 * OPS_TOKENS / 3.0},
+    {"chol_solve", run_chol_solve, OPS_SQUARE, 3, 0, 7.0 * OPS_TOKENS / 3.0}, /* and the factor */
     {"keep_rows", run_keep_rows, OPS_F32, 1, 0.125, 0},
     {"rank_value_rows", run_rank_value_rows, OPS_F32, 1, 0, 0},
     {"keep_all", run_keep_all, OPS_F32, 1, 0.125, 0},

@@ -7,10 +7,12 @@
 
 /* Which words an operation has instances of. */
 typedef enum ops_words {
-    OPS_EVERY,  /* each word */
-    OPS_F32,    /* f32 alone */
-    OPS_HALVES, /* f16 and bf16 */
-    OPS_PRODUCT /* what the device takes products of */
+    OPS_EVERY,   /* each word */
+    OPS_F32,     /* f32 alone */
+    OPS_HALVES,  /* f16 and bf16 */
+    OPS_PRODUCT, /* what the device takes products of */
+    OPS_SQUARE,  /* f32, of OPS_TOKENS rows and columns whatever the width that is timed */
+    OPS_GRAM     /* the same, of what the device takes products of */
 } ops_words;
 
 /* Bytes of one element of an (R, C) matrix: moved = word * size of W + plain; reads and writes alike. */

@@ -4,6 +4,7 @@
 #include "core/base/memory.h"
 #include "core/base/random.h"
 #include "core/device/device.h"
+#include "core/device/factor.h"
 #include "core/device/launch.h"
 #include "core/prune/calibrate.h"
 
@@ -44,6 +45,17 @@ static lop_status place_small(lop_arena *a, int32_t R, int32_t C, ops_set *s)
     LOP_TRY(lop_arena_mat(a, 1, 1, LOP_U32, &s->step));
     LOP_TRY(lop_arena_mat(a, 1, LOP_PRODIGY_STATE, LOP_F32, &s->distance));
     return lop_arena_mat(a, 1, 1, LOP_I64, &s->total);
+}
+
+static lop_status place_squares(lop_arena *a, ops_set *s)
+{
+    const int32_t n = OPS_TOKENS;
+    LOP_TRY(lop_arena_mat(a, n, n, LOP_F32, &s->gram));
+    LOP_TRY(lop_arena_mat(a, n, n, LOP_F32, &s->grown));
+    LOP_TRY(lop_arena_mat(a, n, n, LOP_F32, &s->factor));
+    LOP_TRY(lop_arena_mat(a, n, LOP_TILE, LOP_F32, &s->tiles));
+    LOP_TRY(lop_arena_mat(a, 1, lop_inverse_factor_scratch(n), LOP_F32, &s->room));
+    return lop_arena_mat(a, 1, 2, LOP_I32, &s->bad);
 }
 
 static void random_rows(uint32_t seed, bool positive, int32_t rows, int32_t cols, float *out)
@@ -121,6 +133,18 @@ static lop_status fill_parts(lop_queue *q, const ops_set *s)
     return LOP_LAUNCH(q, LOP_KERNEL_wanda_part_row, &shape, args);
 }
 
+/* A Gram matrix of `corner` (f32), and its factor. */
+static lop_status fill_squares(lop_queue *q, lop_mat corner, const ops_set *s)
+{
+    LOP_TRY(lop_mat_zero(q, s->gram));
+    LOP_TRY(lop_gram(q, 1.0f, corner, s->gram));
+    LOP_TRY(lop_damp(q, s->gram, 0.01f, lop_mat_cols(s->room, 0, 1)));
+    LOP_TRY(lop_mirror(q, s->gram));
+    LOP_TRY(lop_cast(q, s->gram, s->grown));
+    LOP_TRY(lop_cast(q, s->gram, s->factor));
+    return lop_chol(q, s->factor, s->tiles, s->room, s->bad);
+}
+
 static lop_status fill(lop_queue *q, uint32_t seed, const ops_set *s)
 {
     const lop_mat wide = s->to[LOP_F32];
@@ -130,6 +154,7 @@ static lop_status fill(lop_queue *q, uint32_t seed, const ops_set *s)
     LOP_TRY(lop_cast(q, wide, s->a));
     LOP_TRY(lop_cast(q, wide, s->b));
     LOP_TRY(lop_cast(q, corner, s->square));
+    LOP_TRY(fill_squares(q, corner, s));
     for (int t = LOP_F32 + 1; t < 3; t++) LOP_TRY(lop_cast(q, wide, s->to[t]));
     LOP_TRY(fill_random(q, seed + 1, true, s->row));
     LOP_TRY(fill_random(q, seed + 2, false, s->table));
@@ -146,5 +171,6 @@ lop_status ops_set_open(lop_queue *q, lop_arena *a, int32_t rows, int32_t cols, 
 {
     LOP_TRY(place_large(a, rows, cols, word, out));
     LOP_TRY(place_small(a, rows, cols, out));
+    LOP_TRY(place_squares(a, out));
     return fill(q, seed, out);
 }

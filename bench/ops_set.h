@@ -36,6 +36,11 @@ typedef struct ops_set {
     lop_mat one, total;  /* (1, 2) f32, (1, 1) i64 */
     lop_mat step;        /* (1, 1) u32: of AdamW */
     lop_mat distance;    /* (1, LOP_PRODIGY_STATE) f32: Prodigy's state at its beginning */
+    lop_mat gram;        /* (OPS_TOKENS, OPS_TOKENS) f32: of `square`, damped, both halves */
+    lop_mat grown;       /* the same, growing with every turn */
+    lop_mat factor;      /* the same, written */
+    lop_mat tiles, bad;  /* of lop_chol */
+    lop_mat room;        /* scratch of factors */
 } ops_set;
 
 /* Places and fills a set: `seed` makes its values others than those of another set. Waits. */

@@ -10,7 +10,27 @@
 
 #include <string.h>
 
-/* A factorisation under way. Tile j's columns are called column, column + step, ..., column = first + step j, in `bad`. */
+int32_t lop_scratch_of(int32_t count, int32_t each)
+{
+    return count < INT32_MAX / each ? each * count : INT32_MAX;
+}
+
+lop_status lop_scratch_check(const char *op, lop_mat h, lop_mat scratch, int32_t least)
+{
+    if (scratch.rows >= 1 && scratch.cols >= least) return LOP_OK;
+    return LOP_FAIL(LOP_E_ARGUMENT, "%s: scratch is (%d, %d), expected one row of %d with (%d, %d)", op,
+                    scratch.rows, scratch.cols, least, h.rows, h.cols);
+}
+
+lop_status lop_times_tile(lop_queue *q, lop_mat x, lop_mat tile, bool turned, lop_mat scratch)
+{
+    const lop_mat room = lop_mat_of(scratch.buf, scratch.at, x.rows, x.cols, LOP_F32);
+    if (lop_mat_elements(x) == 0) return LOP_OK;
+    LOP_TRY(lop_part_product(q, (lop_gemm_args){.a = x, .b = tile, .c = room, .tb = turned, .alpha = 1.0f}));
+    return lop_cast(q, room, x);
+}
+
+/* A factorisation under way, which calls column j first + step j in `bad`. */
 typedef struct chol {
     lop_mat h, tiles, scratch, bad;
     int32_t first, step;

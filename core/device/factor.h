@@ -57,7 +57,7 @@ LOP_CHECKED lop_status lop_chol_inverse(lop_queue *q, lop_mat l, lop_mat tiles, 
  * the order of rows and columns reversed h has a factor L; reversed again it is R, upper triangular, with h = R R^T, and
  * U = R^-1. A pivot that fails is the first from the last column on.
  *   Shapes   h (C, C) f32 in place
- * *   Use      U[c,c] U[c,c:] is the first row of the inverse of h[c:,c:] */
+ *   Use      U[c,c] U[c,c:] is the first row of the inverse of h[c:,c:] */
 LOP_CHECKED lop_status lop_inverse_factor(lop_queue *q, lop_mat h, lop_mat scratch, lop_mat bad);
 
 /* What `bad` holds: the column of the first pivot that was not positive and finite, and that pivot; -1 if all were. */

@@ -2,19 +2,19 @@
  *
  * The inverse of [A 0; B C] is [A^-1 0; -C^-1 B A^-1 C^-1]: from the inverses of tiles come those of squares of two tiles, of
  * four, and so on, equal squares in one batch. A slab of columns of B A^-1 needs the columns of B from the slab on, so slabs
- * go from left to right and take B's place; the halves of A^-1 and C^-1 that are zero are left out but for the slabs' own
- * triangles. */
+ * go from left to right and take B's place. C^-1 goes slab by slab of its columns, so that products are tall; the halves of
+ * A^-1 and C^-1 that are zero are left out but for the slabs' own triangles. */
 #include "core/device/factor_parts.h"
 #include "core/device/launch.h"
 
-/* Columns of a slab: a quarter of the square, so that a quarter more is computed than asked for; no narrower than two tiles,
- * and no wider than scratch allows. */
-enum { SLAB_LEAST = 2 * LOP_TILE, SLAB_MOST = 2 * LOP_SCRATCH_COLS };
+/* Columns of a slab: an eighth of the square, so that an eighth more is computed than asked for; no narrower than a tile, and
+ * no wider than scratch allows. */
+enum { SLABS = 8, SLAB_MOST = 2 * LOP_SCRATCH_COLS };
 
 static int32_t slab_of(int32_t side)
 {
-    const int32_t quarter = side / 4;
-    return lop_lesser(side, quarter < SLAB_LEAST ? SLAB_LEAST : lop_lesser(quarter, SLAB_MOST));
+    const int32_t part = side / SLABS;
+    return part < LOP_TILE ? LOP_TILE : lop_lesser(part, SLAB_MOST);
 }
 
 /* `count` squares, 2 `side` apart from column `first` on: A is (side, side), C (rows, rows). */
@@ -23,7 +23,7 @@ typedef struct pairs {
     int32_t first, side, rows, count;
 } pairs;
 
-/* A batch with part (row, rows, col, cols) of each square of l as c, a or b. */
+/* The part of the first square of a batch. */
 static lop_mat part_of(const pairs *p, int32_t row, int32_t rows, int32_t col, int32_t cols)
 {
     return lop_part(p->l, p->first + row, rows, p->first + col, cols);
@@ -43,12 +43,13 @@ static lop_status slab_invert(lop_queue *q, const pairs *p, int32_t at, int32_t 
                                                 .step_a = next,
                                                 .step_b = next,
                                                 .step_c = next_room}));
-    for (int32_t r = 0; r < p->rows; r += step) {
-        const int32_t rows = lop_lesser(step, p->rows - r);
-        LOP_TRY(lop_part_product(q, (lop_gemm_args){.a = part_of(p, side + r, rows, side, r + rows),
-                                                    .b = lop_mat_rows(room, 0, r + rows),
-                                                    .c = part_of(p, side + r, rows, at, width),
+    for (int32_t k = 0; k < p->rows; k += step) {
+        const int32_t inner = lop_lesser(step, p->rows - k), rows = p->rows - k;
+        LOP_TRY(lop_part_product(q, (lop_gemm_args){.a = part_of(p, side + k, rows, side + k, inner),
+                                                    .b = lop_mat_rows(room, k, inner),
+                                                    .c = part_of(p, side + k, rows, at, width),
                                                     .alpha = -1.0f,
+                                                    .beta = k > 0 ? 1.0f : 0.0f,
                                                     .count = p->count,
                                                     .step_a = next,
                                                     .step_b = next_room,

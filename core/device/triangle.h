@@ -19,7 +19,7 @@ LOP_CHECKED lop_status lop_part_product(lop_queue *q, lop_gemm_args product);
 
 /* h += alpha x x^T, or with `columns` alpha x^T x, in the lower triangle; of tiles of `tile` columns on the diagonal the
  * upper half is written too. Squares below the diagonal double in size with their distance from it, equal ones in one
- * batch, so n columns take some 2 log2(n / tile) products and n^2 + n tile of the 2 n^2 multiplications by inner element.
+ * batch, so n columns take some 2 log2(n / tile) products and (n^2 + n tile) / 2 of the n^2 multiplications by inner element.
  * The squares follow from n and `tile` alone, and so do the bits.
  *   Shapes   x (n, K) or with `columns` (K, n), what the device takes products of; h (n, n) f32 */
 typedef struct lop_triangle {

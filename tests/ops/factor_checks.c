@@ -269,7 +269,8 @@ static void large_check(harness *h, int32_t n)
     double *room = calloc((size_t)n * 5, sizeof *room);
     float *kept = malloc((size_t)n * (size_t)n * sizeof *kept);
     assert_non_null(room), assert_non_null(kept);
-    const vectors v = {room, room + n, room + 2 * n, room + 3 * n, room + 4 * n};
+    const int64_t next = n;
+    const vectors v = {room, room + next, room + 2 * next, room + 3 * next, room + 4 * next};
     const double condition = damped_gram(h, &r, 0.01f, v.a, v.b),
                  eps = 4.0 * 0x1p-24 * (1.0 + sqrt((double)n));
     draw d = {11};

@@ -97,6 +97,19 @@ void refusals(void **state)
     REFUSED(lop_cast(q, narrow, y));
     REFUSED(lop_rmsnorm(q, x, gain, 1e-5f, x));
     REFUSED(lop_gemm(q, &(lop_gemm_args){.a = x, .b = table, .c = y, .alpha = 1.0f, .count = -1}));
+    /* Two squares along a diagonal, whose first result is the second operand; then apart by a column too little. */
+    const lop_mat h6 = mat(&buf, 0, 6, 6, LOP_F32), first = lop_mat_cols(lop_mat_rows(h6, 0, 2), 0, 2);
+    lop_gemm_args squares = {.a = first,
+                             .b = first,
+                             .c = lop_mat_cols(lop_mat_rows(h6, 2, 2), 2, 2),
+                             .alpha = 1.0f,
+                             .count = 2,
+                             .step_a = 14,
+                             .step_b = 14,
+                             .step_c = 14};
+    REFUSED(lop_gemm(q, &squares));
+    squares.c = lop_mat_cols(lop_mat_rows(h6, 2, 2), 1, 2);
+    REFUSED(lop_gemm(q, &squares));
     /* Factors. */
     const lop_mat h8 = mat(&buf, 0, 8, 8, LOP_F32), tiles = mat(&buf, 52, 8, LOP_TILE, LOP_F32);
     const lop_mat bad = mat(&buf, 55, 1, 2, LOP_I32);

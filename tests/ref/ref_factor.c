@@ -5,24 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Square matrices of one size, freed together. */
+/* Square matrices of one size, zeros when they are handed out, in one piece of memory. */
 enum { SPACE_MOST = 40 };
 typedef struct space {
     int64_t n;
     int used;
-    double *at[SPACE_MOST];
+    double *at;
 } space;
+
+static double *space_memory(int64_t n)
+{
+    double *at = calloc((size_t)(n * n) * SPACE_MOST + 1, sizeof *at);
+    if (at == NULL) exit(1);
+    return at;
+}
 
 static double *blank(space *s)
 {
-    double *m = calloc((size_t)(s->n * s->n) + 1, sizeof *m);
-    if (m == NULL || s->used == SPACE_MOST) exit(1);
-    return s->at[s->used++] = m;
-}
-
-static void space_close(space *s)
-{
-    while (s->used > 0) free(s->at[--s->used]);
+    if (s->used == SPACE_MOST) exit(1);
+    return s->at + s->n * s->n * s->used++;
 }
 
 static double *product(space *s, const double *a, const double *b)
@@ -137,9 +138,9 @@ static void errors(factor *f, int64_t side)
     add(s, f->dv, three(s, f->v_size, f->dl, f->v_size));
 }
 
-static void factor_open(const ref_mat *h, int64_t side, factor *f)
+static void factor_open(const ref_mat *h, int64_t side, double *memory, factor *f)
 {
-    *f = (factor){.s = {.n = h->cols}};
+    f->s = (space){h->cols, 0, memory};
     f->l = lower_factor(&f->s, h->at);
     f->v = lower_inverse(&f->s, f->l);
     f->l_size = size_of(&f->s, f->l);
@@ -158,8 +159,9 @@ static void give(const space *s, const double *values, const double *magnitude, 
 void ref_chol(int32_t side, ref_mat *h, ref_mat *tiles)
 {
     factor f;
+    double *memory = space_memory(h->cols);
     const int64_t n = h->cols;
-    factor_open(h, side, &f);
+    factor_open(h, side, memory, &f);
     for (int64_t i = 0; i < n && tiles != NULL; i++) {
         for (int64_t j = 0; j < side; j++) {
             const int64_t col = i / side * side + j;
@@ -169,28 +171,30 @@ void ref_chol(int32_t side, ref_mat *h, ref_mat *tiles)
     }
     if (tiles != NULL) tiles->terms = (double)n + 1.0;
     give(&f.s, f.l, f.dl, h);
-    space_close(&f.s);
+    free(memory);
 }
 
 void ref_tri_inverse(int32_t side, ref_mat *h)
 {
     factor f;
-    factor_open(h, side, &f);
+    double *memory = space_memory(h->cols);
+    factor_open(h, side, memory, &f);
     give(&f.s, f.v, f.dv, h);
-    space_close(&f.s);
+    free(memory);
 }
 
 void ref_chol_inverse(int32_t side, ref_mat *h)
 {
     factor f;
-    factor_open(h, side, &f);
+    double *memory = space_memory(h->cols);
+    factor_open(h, side, memory, &f);
     space *s = &f.s;
     const double *turned_size = turned(s, f.v_size);
     double *error = product(s, turned_size, f.dv);
     add(s, error, product(s, turned(s, f.dv), f.v_size));
     add(s, error, product(s, turned_size, f.v_size));
     give(s, product(s, turned(s, f.v), f.v), error, h);
-    space_close(s);
+    free(memory);
 }
 
 void ref_inverse_factor(int32_t side, ref_mat *h)
@@ -203,7 +207,7 @@ void ref_inverse_factor(int32_t side, ref_mat *h)
     h->terms = terms;
 }
 
-/* y = x m, and y's error from x's, x_error, and from sums of |x| `taken`. */
+/* y = x m */
 static void row_times(const space *s, const double *x, const double *m, double *y)
 {
     memset(y, 0, (size_t)s->n * sizeof *y);
@@ -211,8 +215,8 @@ static void row_times(const space *s, const double *x, const double *m, double *
         for (int64_t j = 0; j < s->n; j++) y[j] += x[k] * m[k * s->n + j];
 }
 
-/* What a row solved with m (size |m|, inverse |i|) may be off: it was off by `error`, and y came out. Sums of |x| and |y| |m|
- * are rounded, and multiplied by tiles that are off by |V_t| |L_t| |V_t|. */
+/* How far y = x m^-1 may be off, by magnitudes of m and of its inverse, where x was off by `error`: sums of |x| and |y| |m| are
+ * rounded, and multiplied by tiles that are off by |V_t| |L_t| |V_t|. */
 static void row_error(const space *s, const double *x, const double *y, const double *error, const double *m,
                       const double *inverse, double *out)
 {
@@ -231,7 +235,8 @@ static void row_error(const space *s, const double *x, const double *y, const do
 void ref_chol_solve(int32_t side, ref_mat *h, ref_mat *rows)
 {
     factor f;
-    factor_open(h, side, &f);
+    double *memory = space_memory(h->cols);
+    factor_open(h, side, memory, &f);
     space *s = &f.s;
     const int64_t n = s->n;
     const double *vt = turned(s, f.v), *lt_size = turned(s, f.l_size), *vt_size = turned(s, f.v_size);
@@ -256,5 +261,5 @@ void ref_chol_solve(int32_t side, ref_mat *h, ref_mat *rows)
     rows->terms = (double)n + 1.0;
     give(s, f.l, f.dl, h);
     free(y);
-    space_close(s);
+    free(memory);
 }
