@@ -28,6 +28,7 @@
 #undef FROM
 #endif
 
+#include "kernels/besa.cl"
 #include "kernels/gate.cl"
 #include "kernels/learn.cl"
 #include "kernels/loss.cl"

@@ -84,3 +84,10 @@ K(bernoulli_row, F32, M, M, M, U, I, I, I, I)
 /* wanda_alpha.cl */
 K(wanda_part_row, F32, M, M, M, I)
 K(wanda_within_row, F32, M, M, M, F, M, I)
+
+/* besa.cl */
+K(bucket_row, WORDS, M, M, M, M, F, I, I, I)
+K(flip_row, WORDS, M, M, M, I, M, M)
+K(rate_count_row, F32, M, M, M, M, M, I, I, I, I, I, I)
+K(rate_mean, F32, M, M, L, I)
+K(rate_grad_row, F32, M, M, M, M, M, F, F, I, I, I, I)

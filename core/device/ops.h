@@ -135,6 +135,9 @@ static inline double lop_sum_value(const float sum[2])
     return (double)sum[0] + (double)sum[1];
 }
 
+/* out[0,0] + out[0,1] += sum of part, a pair as lop_sq_error's.  Shapes: part (R, 1) f32, out (1, 2) f32. */
+LOP_CHECKED lop_status lop_sum(lop_queue *q, lop_mat part, lop_mat out);
+
 /* count[0,0] += elements of x that are zero; += those that are NaN or infinite.
  *   Shapes   x (R, C) W, scratch (R, 1) u32, count (1, 1) i64 */
 LOP_CHECKED lop_status lop_count_zero(lop_queue *q, lop_mat x, lop_mat scratch, lop_mat count);

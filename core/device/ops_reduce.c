@@ -102,6 +102,18 @@ lop_status lop_sum_row_groups(lop_queue *q, lop_mat x, int32_t each, lop_mat y)
     return sum_rows(q, x, y, each, TILE_OF_LONG, x.cols % PACK == 0 ? LANES_ALL : LANES_ALL + 1, false);
 }
 
+lop_status lop_sum(lop_queue *q, lop_mat part, lop_mat out)
+{
+    const lop_operand operands[] = {
+        {"part", part, LOP_FREE, 1, LOP_BIT(LOP_F32), LOP_READ},
+        {"out", out, 1, 2, LOP_BIT(LOP_F32), LOP_WRITTEN},
+    };
+    LOP_CHECK(q, "sum", operands);
+    const lop_launch_shape one = lop_by_rows(part.rows > 0, part.rows, LOP_F32);
+    const lop_arg args[] = {LOP_M(part), LOP_M(out), LOP_I(part.rows)};
+    return LOP_LAUNCH(q, LOP_KERNEL_sum_add, &one, args);
+}
+
 lop_status lop_sq_error(lop_queue *q, lop_mat a, lop_mat b, lop_mat scratch, lop_mat out)
 {
     const lop_operand operands[] = {
@@ -114,9 +126,7 @@ lop_status lop_sq_error(lop_queue *q, lop_mat a, lop_mat b, lop_mat scratch, lop
     const lop_launch_shape rows = lop_by_rows(a.rows, a.cols, a.type);
     const lop_arg parts[] = {LOP_M(a), LOP_M(b), LOP_M(scratch), LOP_I(a.cols)};
     LOP_TRY(LOP_LAUNCH(q, lop_kernel_pair(LOP_KERNEL_sq_error_row_f32, b.type), &rows, parts));
-    const lop_launch_shape one = lop_by_rows(a.rows > 0, a.rows, LOP_F32);
-    const lop_arg total[] = {LOP_M(scratch), LOP_M(out), LOP_I(a.rows)};
-    return LOP_LAUNCH(q, LOP_KERNEL_sum_add, &one, total);
+    return lop_sum(q, scratch, out);
 }
 
 static lop_status count(lop_queue *q, const char *op, int32_t kind, lop_mat x, lop_mat scratch, lop_mat out)

@@ -10,10 +10,6 @@ static const lop_method method_sparsegpt = {
     .name = "sparsegpt",
     .summary = "layer-wise pruning with second-order compensation of what remains",
     .source = "SparseGPT, Frantar and Alistarh 2023, Alg. 1; sparsegpt.py fasterprune"};
-static const lop_method method_besa = {
-    .name = "besa",
-    .summary = "sparsity of each row learned by the reconstruction error of its block",
-    .source = "BESA, Xu et al. 2024; LLMPrune-BESA"};
 static const lop_method method_sparsellm = {
     .name = "sparsellm",
     .summary = "global pruning by auxiliary variables, solved in alternation",
@@ -33,7 +29,7 @@ static const lop_method method_flap = {.name = "flap",
                                        .source = "FLAP, An et al. 2023"};
 
 static const lop_method *const methods[] = {
-    &lop_method_magnitude,   &lop_method_wanda,    &method_sparsegpt, &method_besa, &method_sparsellm,
+    &lop_method_magnitude,   &lop_method_wanda,    &method_sparsegpt, &lop_method_besa, &method_sparsellm,
     &method_policy_gradient, &method_magnitude_sp, &method_wanda_sp,  &method_flap,
 };
 

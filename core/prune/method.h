@@ -7,13 +7,20 @@
 #include "core/base/log.h"
 #include "core/base/option.h"
 #include "core/device/arena.h"
-#include "core/model/weights.h"
+#include "core/io/json.h"
+#include "core/model/block.h"
 #include "core/prune/sparsity.h"
+#include "core/prune/stream.h"
 
 /* What the driver prepares before `block` is called. */
 enum {
-    LOP_NEED_COLSUM_SQ = 1 << 0 /* sums of squares of each linear's inputs, over every calibration token */
+    LOP_NEED_COLSUM_SQ = 1 << 0, /* sums of squares of each linear's inputs, over every calibration token */
+    LOP_NEED_LEARNING = 1 << 1   /* lop_learning */
 };
+typedef struct lop_need {
+    uint32_t what;   /* LOP_NEED_... */
+    int32_t windows; /* of one step of learning */
+} lop_need;
 
 /* One linear that is to be pruned, with what the driver prepared for it. */
 typedef struct lop_prune_linear {
@@ -23,15 +30,28 @@ typedef struct lop_prune_linear {
     lop_mat keep;      /* (out, ceil(in/8)) u8: the method fills it */
 } lop_prune_linear;
 
+/* What a method has that learns from the error of the block's output. T tokens a window, C hidden width. */
+typedef struct lop_learning {
+    const lop_block *block;         /* dense; read only */
+    lop_block *spare;               /* as large, for the linears of a trial; the method's to fill */
+    lop_forward *forward;           /* with room to go back over a step's windows */
+    lop_tape *tape;                 /* of a step's windows */
+    const lop_stream *input, *want; /* what enters the block; what shall come out, f32 */
+    lop_mat x;                      /* (windows T, C) f32: scratch, the residual stream of a step */
+    int32_t windows, tokens;        /* of a step at most; of a window */
+} lop_learning;
+
 /* A block in the hands of a method. What the method places in `arena` is gone when it returns. */
 typedef struct lop_prune_block {
     int32_t index;
     lop_prune_linear linears[LOP_LINEAR_COUNT]; /* those chosen, in module order */
     int32_t count;
+    const lop_learning *learning; /* NULL unless needed */
     lop_queue *queue;
     lop_arena *arena;
-    const lop_settings *settings;
+    const lop_settings *settings; /* NULL: the defaults */
     lop_log *log;
+    json_t *learned; /* an object: what the method tells the report of this block */
 } lop_prune_block;
 
 typedef struct lop_method {
@@ -41,9 +61,11 @@ typedef struct lop_method {
     uint32_t needs;            /* LOP_NEED_... */
     const lop_option *options; /* the command line, the documents and the tests read the same table */
     int option_count;
-    lop_status (*block)(lop_prune_block *block); /* in depth order; NULL: known, not in this version */
-    /* Places what `block` takes for a linear under these settings (NULL: the defaults). NULL: nothing. */
-    lop_status (*measure)(lop_arena *arena, const lop_settings *settings, lop_mat weight);
+    /* Whether the settings make sense for the target, and what they need beyond `needs`. NULL: all do, nothing.
+     * LOP_E_ARGUMENT says what does not. */
+    lop_status (*ask)(const lop_settings *settings, const lop_target *target, lop_log *log, lop_need *need);
+    lop_status (*block)(lop_prune_block *block);   /* in depth order; NULL: known, not in this version */
+    lop_status (*measure)(lop_prune_block *block); /* places what `block` takes; its arena only measures */
 } lop_method;
 
 /* By name or alias; NULL when unknown. */
@@ -56,6 +78,6 @@ const lop_method *lop_method_row(int index);
 /* Finds a method that this version can run. LOP_E_ARGUMENT: unknown (the known are listed); LOP_E_UNSUPPORTED. */
 LOP_CHECKED lop_status lop_method_need(const char *name, const lop_method **out);
 
-extern const lop_method lop_method_magnitude, lop_method_wanda;
+extern const lop_method lop_method_magnitude, lop_method_wanda, lop_method_besa;
 
 #endif

@@ -64,8 +64,9 @@ static lop_status machine_open(lop_run *run, int32_t first)
     LOP_TRY(lop_queue_open(device, &run->queue));
     LOP_TRY(lop_run_place(run, device, run->place, (size_t)run->bytes.arena));
     if (lop_run_forwards(run))
-        LOP_TRY(lop_forward_open(&run->net, device, run->word, run->options.forward_batch,
-                                 run->calibration.seqlen, &run->forward));
+        LOP_TRY(lop_forward_open_back(&run->net, device, run->word, run->options.forward_batch,
+                                      run->calibration.seqlen, lop_run_learns(run) ? run->need.windows : 0,
+                                      &run->forward));
     const lop_source source = lop_run_written_source(run);
     const lop_reader_plan plan = {.net = &run->net,
                                   .device = device,
@@ -147,6 +148,7 @@ static void run_close(lop_run *run, lop_status status)
     lop_masks_close(&run->masks);
     if (is_lost(run, status)) lop_output_discard(run->output);
     lop_output_close(run->output);
+    json_decref(run->learned);
     json_decref(run->blocks);
     lop_calibration_close(&run->calibration);
     lop_choice_close(&run->choice);

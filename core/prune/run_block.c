@@ -32,24 +32,33 @@ static lop_status load(lop_run *run)
     return status;
 }
 
-/* The chosen linears of the block at work, as a method sees them. */
-static void choose(lop_run *run, int32_t index, lop_prune_block *out)
+void lop_run_choose(lop_run *run, int32_t index, lop_prune_block *out)
 {
     lop_run_mats *m = &run->mats;
+    const bool statistics = (run->need.what & LOP_NEED_COLSUM_SQ) != 0;
+    run->learning = (lop_learning){.block = run->block,
+                                   .spare = &m->other,
+                                   .forward = run->forward,
+                                   .tape = &m->tape,
+                                   .input = &run->input,
+                                   .want = &run->dense,
+                                   .x = m->x,
+                                   .windows = run->need.windows,
+                                   .tokens = run->calibration.seqlen};
     *out = (lop_prune_block){.index = index,
+                             .learning = lop_run_learns(run) ? &run->learning : NULL,
                              .queue = &run->queue,
                              .arena = run->arena,
                              .settings = run->call->settings,
                              .log = run->call->log};
     for (int32_t i = 0; i < run->block->count; i++) {
         const lop_linear_view *view = &run->block->linears[i];
-        if (!lop_choice_takes(&run->choice, &run->net, index, view->id)) continue;
-        out->linears[out->count++] = (lop_prune_linear){
-            .view = view,
-            .target = run->target,
-            .colsum_sq = (run->method->needs & LOP_NEED_COLSUM_SQ) != 0 ? m->statistics.colsum_sq[view->input]
-                                                                        : LOP_NONE,
-            .keep = m->keep[i]};
+        if (index >= 0 && !lop_choice_takes(&run->choice, &run->net, index, view->id)) continue;
+        out->linears[out->count++] =
+            (lop_prune_linear){.view = view,
+                               .target = run->target,
+                               .colsum_sq = statistics ? m->statistics.colsum_sq[view->input] : LOP_NONE,
+                               .keep = m->keep[i]};
     }
 }
 
@@ -66,17 +75,20 @@ static lop_status loss_of_magnitude(lop_run *run, const lop_prune_block *chosen)
 {
     lop_prune_block trial = *chosen;
     trial.settings = NULL;
-    LOP_TRY(weights_copy(&run->queue, run->block, &run->mats.dense));
+    LOP_TRY(weights_copy(&run->queue, run->block, &run->mats.other));
     LOP_TRY(lop_method_magnitude.block(&trial));
     for (int32_t i = 0; i < trial.count; i++)
         LOP_TRY(lop_zero_dropped(&run->queue, trial.linears[i].keep, trial.linears[i].view->w));
     LOP_TRY(lop_run_pass_loss(run));
-    return weights_copy(&run->queue, &run->mats.dense, run->block);
+    return weights_copy(&run->queue, &run->mats.other, run->block);
 }
 
 static lop_status decide(lop_run *run, int32_t index, lop_prune_block *chosen)
 {
-    choose(run, index, chosen);
+    lop_run_choose(run, index, chosen);
+    json_decref(run->learned);
+    run->learned = chosen->learned = json_object();
+    if (run->learned == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
     if (run->options.loss_before) LOP_TRY(loss_of_magnitude(run, chosen));
     const lop_status status = run->method->block(chosen);
     if (status != LOP_OK) lop_note("while pruning block %d with %s", index, run->method->name);
@@ -113,6 +125,8 @@ static lop_status hand_over(lop_run *run, int32_t index, double from, const lop_
     LOP_TRY(lop_run_lines(run, counts, job));
     LOP_TRY(lop_json_put(job->line, "loss_before", before >= 0 ? json_real(before) : json_null()));
     LOP_TRY(lop_json_put(job->line, "loss_after", after >= 0 ? json_real(after) : json_null()));
+    if (json_object_size(run->learned) > 0)
+        LOP_TRY(lop_json_put(job->line, "learn", json_incref(run->learned)));
     LOP_TRY(lop_json_put(job->line, "seconds", json_real(lop_clock_seconds() - from)));
     atomic_store(&run->handed_over, true);
     lop_writer_submit(run->writer);

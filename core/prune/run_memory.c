@@ -3,21 +3,36 @@
 
 #include <inttypes.h>
 
-/* What passes by a linear of the blocks: its values in the type they are written in, if that is another, and what the
- * methods place. */
-static lop_status measure_linear(lop_arena *arena, const lop_run *run, lop_linear_id id, lop_mat w)
+/* What passes by a linear of the block: its values in the type they are written in, if that is another. */
+static lop_status measure_linear(const lop_run *run, const lop_linear_view *view)
 {
-    const lop_arena_mark mark = lop_arena_here(arena);
-    const lop_type out = lop_run_type(lop_run_written_as(run, run->net.blocks[0].linear[id].weight));
+    const lop_arena_mark mark = lop_arena_here(run->arena);
+    const lop_type out = lop_run_type(lop_run_written_as(run, run->net.blocks[0].linear[view->id].weight));
     lop_mat rounded;
-    lop_status status = out == w.type ? LOP_OK : lop_arena_mat(arena, w.rows, w.cols, out, &rounded);
-    lop_arena_reset(arena, mark);
-    if (status == LOP_OK && run->method->measure != NULL)
-        status = run->method->measure(arena, run->call->settings, w);
-    lop_arena_reset(arena, mark);
-    if (status == LOP_OK && run->options.loss_before) status = lop_method_magnitude.measure(arena, NULL, w);
-    lop_arena_reset(arena, mark);
+    lop_status status = LOP_OK;
+    if (out != view->w.type) status = lop_arena_mat(run->arena, view->w.rows, view->w.cols, out, &rounded);
+    lop_arena_reset(run->arena, mark);
     return status;
+}
+
+static lop_status measure_method(lop_run *run, const lop_method *method, bool by_default)
+{
+    lop_prune_block all;
+    const lop_arena_mark mark = lop_arena_here(run->arena);
+    lop_run_choose(run, -1, &all);
+    if (by_default) all.settings = NULL;
+    const lop_status status = method->measure != NULL ? method->measure(&all) : LOP_OK;
+    lop_arena_reset(run->arena, mark);
+    return status;
+}
+
+/* What only passes by while a block is at work; all of it takes turns. */
+static lop_status measure_work(lop_run *run)
+{
+    run->block = &run->mats.blocks[0];
+    for (int32_t i = 0; i < run->block->count; i++) LOP_TRY(measure_linear(run, &run->block->linears[i]));
+    LOP_TRY(measure_method(run, run->method, false));
+    return run->options.loss_before ? measure_method(run, &lop_method_magnitude, true) : LOP_OK;
 }
 
 static lop_status place_passes(lop_run *run, lop_run_mats *m)
@@ -29,7 +44,11 @@ static lop_status place_passes(lop_run *run, lop_run_mats *m)
     LOP_TRY(lop_arena_mat(run->arena, rows, 1, LOP_F32, &m->row_sum));
     LOP_TRY(lop_arena_mat(run->arena, rows, 1, LOP_U32, &m->row_count));
     LOP_TRY(lop_statistics_place(run->arena, &run->net, rows, &m->statistics));
-    if (run->options.loss_before) LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->dense));
+    if (run->options.loss_before || lop_run_learns(run))
+        LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->other));
+    if (lop_run_learns(run))
+        return lop_tape_place(run->arena, &run->net, run->word, run->need.windows, run->calibration.seqlen,
+                              false, &m->tape);
     return LOP_OK;
 }
 
@@ -51,7 +70,6 @@ static lop_status place_block(lop_run *run, lop_run_mats *m)
 
 static lop_status place_streams(lop_run *run, lop_device *device, lop_place place)
 {
-    const bool dense = run->options.loss_after;
     lop_stream_shape shape = {.place = place,
                               .type = run->word,
                               .sequences = run->calibration.windows,
@@ -61,7 +79,7 @@ static lop_status place_streams(lop_run *run, lop_device *device, lop_place plac
     if (!lop_run_forwards(run)) return LOP_OK;
     LOP_TRY(lop_stream_open(device, &shape, &run->input));
     shape.type = LOP_F32; /* a loss is a small difference: rounding its terms would drown it */
-    if (dense) LOP_TRY(lop_stream_open(device, &shape, &run->dense));
+    if (lop_run_keeps_dense(run)) LOP_TRY(lop_stream_open(device, &shape, &run->dense));
     return LOP_OK;
 }
 
@@ -69,10 +87,7 @@ lop_status lop_run_place(lop_run *run, lop_device *device, lop_place place, size
 {
     LOP_TRY(lop_arena_open(device, LOP_ON_DEVICE, arena_bytes, &run->arena));
     LOP_TRY(place_block(run, &run->mats));
-    if (device == NULL)
-        for (int32_t i = 0; i < run->mats.blocks[0].count; i++)
-            LOP_TRY(measure_linear(run->arena, run, run->mats.blocks[0].linears[i].id,
-                                   run->mats.blocks[0].linears[i].w));
+    if (device == NULL) LOP_TRY(measure_work(run));
     return place_streams(run, device, place);
 }
 
@@ -82,6 +97,16 @@ void lop_run_unplace(lop_run *run)
     lop_stream_close(&run->input);
     lop_arena_close(run->arena);
     run->arena = NULL;
+}
+
+/* Of the passes, forward and for a learner backward too, which share it. */
+static size_t workspace_bytes(const lop_run *run)
+{
+    const int32_t tokens = run->calibration.seqlen;
+    const size_t forward = lop_forward_bytes(&run->net, run->word, run->options.forward_batch, tokens);
+    if (!lop_run_learns(run)) return forward;
+    const size_t back = lop_backward_bytes(&run->net, run->word, run->need.windows, tokens);
+    return back > forward ? back : forward;
 }
 
 lop_status lop_run_measure(const lop_run *run, lop_place place, lop_run_bytes *out)
@@ -96,8 +121,7 @@ lop_status lop_run_measure(const lop_run *run, lop_place place, lop_run_bytes *o
         out->arena = out->weights = lop_arena_peak(copy.arena);
         if (forwards)
             out->weights +=
-                lop_embedder_bytes(&run->net, run->call->device, LOP_ON_DEVICE) +
-                lop_forward_bytes(&run->net, run->word, run->options.forward_batch, run->calibration.seqlen);
+                lop_embedder_bytes(&run->net, run->call->device, LOP_ON_DEVICE) + workspace_bytes(run);
         out->weights += lop_reader_bytes(&run->net, run->call->device, LOP_ON_DEVICE);
         out->activations =
             lop_stream_bytes(&copy.input, LOP_ON_DEVICE) + lop_stream_bytes(&copy.dense, LOP_ON_DEVICE);

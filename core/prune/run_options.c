@@ -140,17 +140,32 @@ static lop_status calibration_take(lop_run *run)
 {
     lop_run_options *o = &run->options;
     LOP_TRY(lop_calibration_open(&run->net, run->call->settings, run->call->log, &run->calibration));
-    if (run->calibration.ids == NULL && run->method->needs != 0)
+    if (run->calibration.ids == NULL && run->need.what != 0)
         return LOP_FAIL(LOP_E_ARGUMENT, "method %s needs calibration data: give --calib FILE",
                         run->method->name);
     if (run->calibration.ids == NULL) o->loss_before = o->loss_after = o->dense_stream = false;
     if (o->forward_batch > run->calibration.windows && run->calibration.windows > 0)
         o->forward_batch = run->calibration.windows;
+    if (run->need.windows > o->forward_batch) run->need.windows = o->forward_batch;
     if ((int64_t)o->forward_batch * run->calibration.seqlen > INT32_MAX / 2)
         return LOP_FAIL(LOP_E_ARGUMENT,
                         "%d windows of %d tokens are too many for one forward call: lower forward-batch",
                         o->forward_batch, run->calibration.seqlen);
     return LOP_OK;
+}
+
+/* The windows of a step lie in one batch of the stream. */
+static lop_status need_read(lop_run *run)
+{
+    const lop_settings *s = run->call->settings;
+    run->need = (lop_need){.what = run->method->needs, .windows = 1};
+    if (run->method->ask != NULL) LOP_TRY(run->method->ask(s, &run->target, run->call->log, &run->need));
+    const int32_t batch = run->options.forward_batch;
+    if (!lop_run_learns(run) || batch % run->need.windows == 0) return LOP_OK;
+    return LOP_FAIL(
+        LOP_E_ARGUMENT,
+        "steps of %d windows do not divide forward-batch %d: give --forward-batch %d or another multiple",
+        run->need.windows, batch, run->need.windows);
 }
 
 static lop_status targets_check(const lop_run *run)
@@ -171,6 +186,7 @@ lop_status lop_run_prepare(lop_run *run, const lop_prune_call *call)
     LOP_TRY(lop_method_need(call->method, &run->method));
     options_read(call->settings, &run->options);
     LOP_TRY(lop_target_read(call->settings, &run->target));
+    LOP_TRY(need_read(run));
     run->comm = call->comm;
     if (run->comm == NULL) {
         LOP_TRY(lop_comm_open(&lop_comm_self, call->device, &run->self));
@@ -190,7 +206,17 @@ lop_status lop_run_prepare(lop_run *run, const lop_prune_call *call)
 
 bool lop_run_forwards(const lop_run *run)
 {
-    return run->calibration.ids != NULL && (run->method->needs != 0 || run->options.loss_after);
+    return run->calibration.ids != NULL && (run->need.what != 0 || run->options.loss_after);
+}
+
+bool lop_run_learns(const lop_run *run)
+{
+    return (run->need.what & LOP_NEED_LEARNING) != 0;
+}
+
+bool lop_run_keeps_dense(const lop_run *run)
+{
+    return run->options.loss_after || lop_run_learns(run);
 }
 
 /* ---- settings as JSON */

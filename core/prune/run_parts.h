@@ -33,7 +33,8 @@ enum { LOP_LOSS_BEFORE, LOP_LOSS_AFTER, LOP_LOSSES };
 typedef struct lop_run_mats {
     lop_block blocks[2]; /* the reader fills one while the other is at work */
     lop_block
-        dense; /* the dense weights of the block at work, kept while magnitude is tried; only with loss_before */
+        other; /* as large as the one at work: its dense weights while magnitude is tried, a learner's trial */
+    lop_tape tape;     /* of a learner's step */
     lop_mat x;         /* (F S, C) f32: the residual stream of one forward call */
     lop_mat row_sum;   /* (F S, 1) f32: scratch of sums over rows */
     lop_mat row_count; /* (F S, 1) u32: scratch of counts over rows */
@@ -67,6 +68,7 @@ typedef struct lop_run {
     const lop_method *method;
     lop_run_options options;
     lop_target target;
+    lop_need need; /* of the method under these settings */
     lop_net net;
     lop_choice choice;
     lop_calibration calibration;
@@ -88,18 +90,23 @@ typedef struct lop_run {
     lop_run_mats mats;
     lop_block *block; /* the one at work, of mats.blocks */
     lop_forward *forward;
+    lop_learning learning; /* of the block at work */
     lop_reader *reader;
     lop_stream input; /* of the block at work, in the word of weights */
     lop_stream dense; /* the dense block's output, f32: what losses are held against */
 
-    json_t *blocks; /* of the report */
+    json_t *blocks;  /* of the report */
+    json_t *learned; /* what the method tells of the block at work; NULL: none is */
     lop_report_seconds seconds;
     atomic_bool handed_over; /* a block stands behind the writer's first job: it is worth ending */
     double began;
 } lop_run;
 
-/* True if the run feeds calibration windows through blocks at all. */
+/* True if the run feeds calibration windows through blocks at all; if its method learns from them; and if what the dense
+ * block makes of them is kept. */
 bool lop_run_forwards(const lop_run *run);
+bool lop_run_learns(const lop_run *run);
+bool lop_run_keeps_dense(const lop_run *run);
 
 /* Options and what follows from headers alone (run_options.c): nothing is computed or written. */
 LOP_CHECKED lop_status lop_run_prepare(lop_run *run, const lop_prune_call *call);
@@ -172,6 +179,9 @@ LOP_CHECKED lop_status lop_run_lines(lop_run *run, const lop_run_counts *counts,
 
 /* The type a tensor is written in, known without an output. */
 lop_dtype lop_run_written_as(const lop_run *run, const lop_tensor *t);
+
+/* The linears of run->block as a method sees them: those chosen of block `index`, or all of them for -1. */
+void lop_run_choose(lop_run *run, int32_t index, lop_prune_block *out);
 
 /* One block: computed, or replayed from what is written (run_block.c). An event tells each of its states: "computed",
  * "written" (with its line in the journal, so that no later run computes it again), "replayed". */

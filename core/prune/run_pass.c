@@ -70,17 +70,17 @@ static lop_status statistics_count(lop_run *run)
 
 lop_status lop_run_pass_dense(lop_run *run, int32_t index)
 {
-    const bool last = index + 1 == run->net.config->blocks, needs = run->method->needs != 0;
-    const bool moves = run->options.dense_stream && !run->options.loss_after && !last;
+    const bool last = index + 1 == run->net.config->blocks, needs = run->need.what != 0;
+    const bool keeps = lop_run_keeps_dense(run), moves = run->options.dense_stream && !keeps && !last;
     const lop_watch watch = {.fn = needs ? lop_statistics_watch : NULL,
                              .user = &run->mats.statistics,
-                             .last_needed = run->options.loss_after || moves};
+                             .last_needed = keeps || moves};
     if (!needs && !watch.last_needed) return LOP_OK;
     LOP_TRY(lop_statistics_reset(&run->queue, &run->mats.statistics));
     for (int32_t i = 0; i < run->input.count; i++) {
         const lop_mat x = batch_x(run, i);
         LOP_TRY(batch_forward(run, i, x, &watch));
-        if (run->options.loss_after) LOP_TRY(lop_stream_store(&run->queue, &run->dense, i, x));
+        if (keeps) LOP_TRY(lop_stream_store(&run->queue, &run->dense, i, x));
         if (moves) LOP_TRY(stream_put(run, i, x));
         tell(run, index, 0.45 * (i + 1) / run->input.count);
     }
@@ -112,7 +112,7 @@ lop_status lop_run_pass_loss(lop_run *run)
 lop_status lop_run_pass_pruned(lop_run *run, int32_t index)
 {
     const bool last = index + 1 == run->net.config->blocks, measures = run->options.loss_after;
-    const bool moves = !last && (!run->options.dense_stream || measures);
+    const bool moves = !last && (!run->options.dense_stream || lop_run_keeps_dense(run));
     const lop_watch watch = {.last_needed = true};
     if (!measures && !moves) return LOP_OK;
     for (int32_t i = 0; i < run->input.count; i++) {

@@ -18,14 +18,24 @@ static const lop_option options[] = {
      .source = "Wanda's lib/prune.py return_given_alpha (--use_variant)"},
 };
 
-static lop_status measure(lop_arena *arena, const lop_settings *settings, lop_mat w)
+static lop_status place(lop_arena *arena, lop_mat w, lop_mat *score, lop_keep_scratch *scratch)
 {
-    lop_mat score;
-    lop_keep_scratch scratch;
-    LOP_TRY(lop_arena_mat(arena, w.rows, w.cols, LOP_F32, &score));
-    LOP_TRY(lop_keep_scratch_place(arena, w.rows, &scratch));
-    const bool alpha = settings != NULL && lop_settings_flag(settings, "alpha-search");
-    return alpha ? lop_wanda_alpha_measure(arena, w) : LOP_OK;
+    LOP_TRY(lop_arena_mat(arena, w.rows, w.cols, LOP_F32, score));
+    return lop_keep_scratch_place(arena, w.rows, scratch);
+}
+
+static lop_status measure_block(lop_prune_block *b)
+{
+    for (int32_t i = 0; i < b->count; i++) {
+        lop_mat score;
+        lop_keep_scratch scratch;
+        const lop_mat w = b->linears[i].view->w;
+        const lop_arena_mark mark = lop_arena_here(b->arena);
+        LOP_TRY(place(b->arena, w, &score, &scratch));
+        if (lop_settings_flag(b->settings, "alpha-search")) LOP_TRY(lop_wanda_alpha_measure(b->arena, w));
+        lop_arena_reset(b->arena, mark);
+    }
+    return LOP_OK;
 }
 
 static lop_status prune_linear(lop_prune_block *b, const lop_prune_linear *linear)
@@ -33,8 +43,7 @@ static lop_status prune_linear(lop_prune_block *b, const lop_prune_linear *linea
     lop_mat score;
     lop_keep_scratch scratch;
     const lop_mat w = linear->view->w;
-    LOP_TRY(lop_arena_mat(b->arena, w.rows, w.cols, LOP_F32, &score));
-    LOP_TRY(lop_keep_scratch_place(b->arena, w.rows, &scratch));
+    LOP_TRY(place(b->arena, w, &score, &scratch));
     LOP_TRY(lop_score_scaled(b->queue, w, linear->colsum_sq, score));
     if (strcmp(lop_settings_text(b->settings, "scope"), "linear") == 0)
         return lop_keep_by_matrix(b->queue, &linear->target, false, score, &scratch, linear->keep);
@@ -62,5 +71,5 @@ const lop_method lop_method_wanda = {
     .options = options,
     .option_count = (int)(sizeof options / sizeof options[0]),
     .block = prune_block,
-    .measure = measure,
+    .measure = measure_block,
 };

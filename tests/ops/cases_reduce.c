@@ -70,6 +70,25 @@ static void error_reference(const case_at *at, ref_mat *m)
     ref_sq_error(&m[0], &m[1], &m[3]);
 }
 
+static int sum_mats(const case_at *at, case_mat *m)
+{
+    m[0] = (case_mat){at->d[0], 1, LOP_F32, CASE_IN, FILL_KIND, 0, 0, LOOSE_ROWS};
+    m[1] = (case_mat){1, 2, LOP_F32, CASE_INOUT, FILL_PLAIN, 0, 0, 0};
+    return 2;
+}
+
+static lop_status sum_call(lop_queue *q, const case_at *at, const lop_mat *m)
+{
+    (void)at;
+    return lop_sum(q, m[0], m[1]);
+}
+
+static void sum_reference(const case_at *at, ref_mat *m)
+{
+    (void)at;
+    ref_sum(&m[0], &m[1]);
+}
+
 static int count_mats(const case_at *at, case_mat *m)
 {
     m[0] = (case_mat){at->d[0], at->d[1], at->word, CASE_IN, FILL_KIND, 0, 0, LOOSE_COLS};
@@ -114,6 +133,7 @@ static const op_case table[] = {
     {"colsum_sq", WORDS_ALL, KINDS_ALL, 3, 0, &shapes_rows, colsum_mats, colsum_call, colsum_reference,
      flops},
     {"colsum", 1u << LOP_F32, KINDS_ALL, 1, 0, &shapes_rows, parts_mats, parts_call, parts_reference, NULL},
+    {"sum", 1u << LOP_F32, KINDS_ALL, 1, 0, &shapes_rows, sum_mats, sum_call, sum_reference, NULL},
     {"sq_error", WORDS_ALL, KINDS_ALL, 3, 0, &shapes_rows, error_mats, error_call, error_reference, flops},
     {"count_zero", WORDS_ALL, KINDS_ALL, 1, 0, &shapes_rows, count_mats, zero_call, zero_reference, NULL},
     {"count_not_finite", WORDS_ALL, KINDS_ALL, 2, 0, &shapes_rows, not_finite_mats, not_finite_call,

@@ -75,6 +75,7 @@ void ref_argmax_rows(const ref_mat *x, ref_mat *best);
 
 void ref_colsum_sq(const ref_mat *x, ref_mat *part); /* part has at least one row */
 void ref_colsum(const ref_mat *part, ref_mat *sum);
+void ref_sum(const ref_mat *part, ref_mat *out);
 void ref_sq_error(const ref_mat *a, const ref_mat *b, ref_mat *out);
 void ref_count_zero(const ref_mat *x, ref_mat *count);
 void ref_count_not_finite(const ref_mat *x, ref_mat *count);
@@ -128,6 +129,24 @@ void ref_zero_dropped(const ref_mat *keep, ref_mat *w);
 void ref_wanda_part(const ref_mat *score, const ref_mat *order, ref_mat *part);
 void ref_wanda_within(const ref_mat *score, const ref_mat *order, const ref_mat *part, double alpha,
                       ref_mat *drop);
+
+/* BESA's: bucket sums of scale dw w by rank; weights of `used` that change sides between was and now; counts and mean
+ * rates of rows of logits, where a count's magnitude is the error that rounding allows it near a whole number; gradients
+ * of logits. See kernels/besa.cl. */
+typedef struct ref_rates {
+    int32_t rates, each, rows,
+        width; /* a row of logits stands for `each` of `rows` rows of `width` weights */
+    bool sigmoid, threshold;
+    double slope, target;
+} ref_rates;
+void ref_buckets(const ref_mat *dw, const ref_mat *w, const ref_mat *order, double scale, ref_mat *h);
+void ref_flip(const ref_mat *w, const ref_mat *order, const ref_mat *now, int32_t each, ref_mat *was,
+              ref_mat *used);
+void ref_rate_count(const ref_rates *how, const ref_mat *first, const ref_mat *theta, ref_mat *count,
+                    ref_mat *alpha, ref_mat *part);
+void ref_rate_mean(const ref_mat *part, double weights, ref_mat *mean);
+void ref_rate_grad(const ref_rates *how, const ref_mat *first, const ref_mat *theta, const ref_mat *h,
+                   const ref_mat *sparsity, ref_mat *grad);
 
 /* keep[s,u] = whether what Philox 4x32-10 draws for the counter is below 4 p[0,u]; step (1, 1). */
 typedef struct ref_chance {

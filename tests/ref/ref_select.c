@@ -30,23 +30,45 @@ void ref_colsum(const ref_mat *part, ref_mat *sum)
     sum->terms = part->rows + 1;
 }
 
+/* A pair whose sum is a sum so far. The second number is what rounding takes from the first: as large as that may be, and
+ * nothing where the sum is not finite. */
+static void pair_begin(ref_mat *out)
+{
+    out->magnitude[0] = fabs(out->at[0]) + fabs(out->at[1]);
+    out->at[0] += out->at[1];
+}
+
+static void pair_end(ref_mat *out, int64_t terms)
+{
+    out->at[1] = 0.0;
+    out->magnitude[1] = isfinite(out->at[0]) ? out->magnitude[0] : 0.0;
+    out->terms = (double)terms + 1;
+}
+
+void ref_sum(const ref_mat *part, ref_mat *out)
+{
+    out->terms = 0.0;
+    if (part->rows == 0) return; /* nothing is added, nothing is written */
+    pair_begin(out);
+    for (int64_t r = 0; r < part->rows; r++) {
+        out->at[0] += part->at[r];
+        out->magnitude[0] += fabs(part->at[r]);
+    }
+    pair_end(out, part->rows);
+}
+
 void ref_sq_error(const ref_mat *a, const ref_mat *b, ref_mat *out)
 {
     const int64_t n = (int64_t)a->rows * a->cols;
     out->terms = 0.0;
-    if (n == 0) return; /* nothing is added, nothing is written */
-    out->magnitude[0] = fabs(out->at[0]) + fabs(out->at[1]);
-    out->at[0] += out->at[1];
+    if (n == 0) return;
+    pair_begin(out);
     for (int64_t i = 0; i < n; i++) {
         const double square = (a->at[i] - b->at[i]) * (a->at[i] - b->at[i]);
         out->at[0] += square;
         out->magnitude[0] += square;
     }
-    /* The second number is what rounding takes from the first: as large as that may be, and nothing where the sum is not
-     * finite. */
-    out->at[1] = 0.0;
-    out->magnitude[1] = isfinite(out->at[0]) ? out->magnitude[0] : 0.0;
-    out->terms = (double)n + 1;
+    pair_end(out, n);
 }
 
 void ref_count_zero(const ref_mat *x, ref_mat *count)

@@ -1,0 +1,152 @@
+/* besa.c - how much each row of a block's linears loses is learned, from the error of what the block gives. Every
+ * candidate rate of a row has a learned weight; the mean rate says how many of the row's least important weights go. The
+ * derivation is in docs/methods/besa.md. */
+#include "core/prune/besa_parts.h"
+
+static const lop_option options[] = {
+    {.name = "granularity",
+     .kind = LOP_OPTION_TEXT,
+     .default_text = "row",
+     .help = "what has a sparsity of its own: row, layer, or rows:N for N neighbouring rows",
+     .source = "BESA, section 3.2; main.py --blocksize"},
+    {.name = "target",
+     .kind = LOP_OPTION_CHOICE,
+     .default_text = "same-input",
+     .choices = "same-input",
+     .help = "what a block shall give: what the dense block gives for the same input",
+     .source = "LLMPrune-BESA main.py (without --prune-dense)"},
+    {.name = "epochs",
+     .kind = LOP_OPTION_INT,
+     .default_text = "1",
+     .low = 0,
+     .high = 10000,
+     .help = "times that all windows are learned from; 0: the first ranks stand",
+     .source = "LLMPrune-BESA main.py --epochs"},
+    {.name = "step-windows",
+     .alias = "prune-batch-size",
+     .kind = LOP_OPTION_INT,
+     .default_text = "1",
+     .low = 1,
+     .high = 4096,
+     .unit = "windows",
+     .help = "windows of one step",
+     .source = "LLMPrune-BESA main.py --prune-batch-size"},
+    {.name = "optimizer",
+     .kind = LOP_OPTION_CHOICE,
+     .default_text = "prodigy",
+     .choices = "prodigy|adamw",
+     .help = "how logits move along their gradient",
+     .source = "LLMPrune-BESA optimizers/prodigy.py; --normal-opt"},
+    {.name = "d-coef",
+     .kind = LOP_OPTION_REAL,
+     .low = 1e-6,
+     .high = 1e6,
+     .help = "Prodigy's factor of its estimated distance; by default 5, for a layer 0.05",
+     .source = "LLMPrune-BESA main_exps.sh"},
+    {.name = "learning-rate",
+     .alias = "lr",
+     .kind = LOP_OPTION_REAL,
+     .low = 0,
+     .high = 1e6,
+     .help = "by default 1 for prodigy, 0.01 for adamw",
+     .source = "LLMPrune-BESA main.py: Prodigy's lr 1; --normal-opt's 1e-2"},
+    {.name = "schedule",
+     .kind = LOP_OPTION_CHOICE,
+     .default_text = "constant",
+     .choices = "constant|cosine",
+     .help = "of the learning rate over the steps of a block",
+     .source = "LLMPrune-BESA main.py CosineAnnealingLR, here by step"},
+    {.name = "simplex",
+     .kind = LOP_OPTION_CHOICE,
+     .default_text = "auto",
+     .choices = "auto|softmax|sigmoid",
+     .help = "candidates' weights: softmax of logits, or of their sigmoids, which reaches 0.38 to 0.62 only; "
+             "auto: "
+             "sigmoid from 0.42 to 0.58",
+     .source = "LLMPrune-BESA models/sparse_layers.py; --no-sigmoid-smooth"},
+    {.name = "candidates",
+     .kind = LOP_OPTION_INT,
+     .default_text = "100",
+     .low = 2,
+     .high = LOP_BESA_BUCKETS_MOST,
+     .help = "steps from rate 0 to 1",
+     .source = "BESA, section 4: D = 100"},
+    {.name = "rank-by",
+     .kind = LOP_OPTION_CHOICE,
+     .default_text = "wanda",
+     .choices = "wanda|magnitude",
+     .help = "a row's order of importance, fixed before learning",
+     .source = "BESA, section 3.2; main.py --metric"},
+    {.name = "mask-rule",
+     .kind = LOP_OPTION_CHOICE,
+     .default_text = "count",
+     .choices = "count|threshold",
+     .help = "what goes at a mean rate alpha: floor(alpha C + 0.001) of C, or what goes with probability "
+             "alpha at least",
+     .source = "LLMPrune-BESA models/sparse_layers.py; BESA's printed rule"},
+    {.name = "loss",
+     .kind = LOP_OPTION_CHOICE,
+     .default_text = "channel",
+     .choices = "channel|channel-all|frobenius",
+     .help = "squared errors by the energy of their channel in the step's windows, in all windows, or plain",
+     .source = "LLMPrune-BESA main.py; --norm-all; BESA, eq. 1"},
+    {.name = "sparsity-beta",
+     .kind = LOP_OPTION_REAL,
+     .default_text = "5",
+     .low = 0,
+     .high = 1e9,
+     .help = "weight of the squared relative miss of the target",
+     .source = "LLMPrune-BESA main_exps.sh --sparsity-beta 5"},
+    {.name = "l2-alpha",
+     .kind = LOP_OPTION_REAL,
+     .default_text = "1",
+     .low = 0,
+     .high = 1e9,
+     .help = "weight of the reconstruction loss",
+     .source = "LLMPrune-BESA main.py --l2-alpha"},
+};
+
+static lop_status ask(const lop_settings *settings, const lop_target *target, lop_log *log, lop_need *need)
+{
+    lop_besa_options o;
+    LOP_TRY(lop_besa_options_read(settings, target, &o));
+    need->windows = o.windows;
+    lop_log_say(log, LOP_EVENT_NOTE, "candidates are weighed by the softmax of %s",
+                o.form == LOP_BESA_SIGMOID ? "the sigmoids of their logits" : "their logits");
+    return LOP_OK;
+}
+
+static lop_status measure_block(lop_prune_block *block)
+{
+    lop_besa b;
+    return lop_besa_place(block, &b);
+}
+
+static lop_status learn(lop_besa *b)
+{
+    LOP_TRY(lop_besa_begin(b));
+    LOP_TRY(lop_besa_learn(b));
+    return lop_besa_end(b);
+}
+
+static lop_status prune_block(lop_prune_block *block)
+{
+    lop_besa b;
+    const lop_arena_mark mark = lop_arena_here(block->arena);
+    lop_status status = lop_besa_place(block, &b);
+    if (status == LOP_OK) status = learn(&b);
+    lop_arena_reset(block->arena, mark);
+    return status;
+}
+
+const lop_method lop_method_besa = {
+    .name = "besa",
+    .summary = "the sparsity of each row learned by gradient from the error of its block",
+    .source = "BESA, Xu et al. 2024 (arXiv 2402.16880); LLMPrune-BESA main.py, models/sparse_layers.py",
+    .needs = LOP_NEED_COLSUM_SQ | LOP_NEED_LEARNING,
+    .options = options,
+    .option_count = (int)(sizeof options / sizeof options[0]),
+    .ask = ask,
+    .block = prune_block,
+    .measure = measure_block,
+};

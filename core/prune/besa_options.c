@@ -1,0 +1,122 @@
+/* besa_options.c - what the user chose, read, and what that means for a target. */
+#include "core/prune/besa_parts.h"
+
+#include "core/base/text.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The mean rate that softmax of sigmoid can reach has its bounds near 0.376 and 0.624 for 101 candidates, and its logits
+ * saturate well before: outside of these the plain softmax is taken. */
+static const double sigmoid_least = 0.42, sigmoid_most = 0.58;
+
+static bool is(const lop_settings *s, const char *name, const char *value)
+{
+    return strcmp(lop_settings_text(s, name), value) == 0;
+}
+
+/* row, layer, rows:N */
+static lop_status granularity_read(const lop_settings *s, int32_t *each)
+{
+    const char *text = lop_settings_text(s, "granularity");
+    int64_t rows = 0;
+    *each = 1;
+    if (strcmp(text, "row") == 0) return LOP_OK;
+    *each = 0;
+    if (strcmp(text, "layer") == 0) return LOP_OK;
+    const bool number = strncmp(text, "rows:", 5) == 0 && lop_parse_int(text + 5, &rows) == LOP_OK;
+    lop_error_clear();
+    if (!number || rows < 1 || rows > INT32_MAX)
+        return LOP_FAIL(LOP_E_ARGUMENT, "granularity is \"%s\": expected row, layer, or rows:N with N >= 1",
+                        text);
+    *each = (int32_t)rows;
+    return LOP_OK;
+}
+
+/* The mean of q / B under weights e^(slope (q / B)). */
+static double mean_rate(int32_t buckets, double slope)
+{
+    double all = 0.0, mean = 0.0;
+    for (int32_t q = 0; q <= buckets; q++) {
+        const double rate = (double)q / buckets, weight = exp(slope * (rate - (slope > 0.0 ? 1.0 : 0.0)));
+        all += weight;
+        mean += weight * rate;
+    }
+    return mean / all;
+}
+
+/* The slope at which the mean rate is the target; beyond `most` in size it is that. */
+static double slope_of(const lop_besa_options *o, double most)
+{
+    double low = -most, high = most;
+    if (o->target == 0.5) return 0.0;
+    for (int i = 0; i < 200; i++) {
+        const double middle = (low + high) / 2.0;
+        if (mean_rate(o->buckets, middle) < o->target)
+            low = middle;
+        else
+            high = middle;
+    }
+    return (low + high) / 2.0;
+}
+
+/* What the softmax sees rises linearly with the rate. Under the sigmoid that is a line through 1/2 within (0, 1): only
+ * slopes below 1 in size are. */
+static const double sigmoid_slope = 0.999, softmax_slope = 1e4;
+
+void lop_besa_first_logits(const lop_besa_options *o, float *logit)
+{
+    const bool sigmoid = o->form == LOP_BESA_SIGMOID;
+    const double slope = slope_of(o, sigmoid ? sigmoid_slope : softmax_slope);
+    for (int32_t q = 0; q <= o->buckets; q++) {
+        const double rate = (double)q / o->buckets, seen = 0.5 + slope * (rate - 0.5);
+        logit[q] = (float)(sigmoid ? log(seen / (1.0 - seen)) : slope * rate);
+    }
+}
+
+static lop_status form_read(const lop_settings *s, lop_besa_options *o)
+{
+    const bool inside = o->target >= sigmoid_least && o->target <= sigmoid_most;
+    const double most = mean_rate(o->buckets, sigmoid_slope);
+    o->form = is(s, "simplex", "sigmoid") || (is(s, "simplex", "auto") && inside) ? LOP_BESA_SIGMOID
+                                                                                  : LOP_BESA_SOFTMAX;
+    if (o->form == LOP_BESA_SOFTMAX || (o->target <= most && o->target >= 1.0 - most)) return LOP_OK;
+    return LOP_FAIL(
+        LOP_E_ARGUMENT,
+        "sparsity %g is out of the reach of --simplex sigmoid, which begins between %.3f and %.3f: "
+        "give --simplex softmax",
+        o->target, 1.0 - most, most);
+}
+
+lop_status lop_besa_options_read(const lop_settings *s, const lop_target *target, lop_besa_options *o)
+{
+    *o = (lop_besa_options){
+        .target = target->ratio,
+        .buckets = (int32_t)lop_settings_int(s, "candidates"),
+        .epochs = (int32_t)lop_settings_int(s, "epochs"),
+        .windows = (int32_t)lop_settings_int(s, "step-windows"),
+        .rule = is(s, "mask-rule", "count") ? LOP_BESA_BY_COUNT : LOP_BESA_BY_THRESHOLD,
+        .norm = is(s, "loss", "channel")     ? LOP_BESA_PER_STEP
+                : is(s, "loss", "frobenius") ? LOP_BESA_FROBENIUS
+                                             : LOP_BESA_OVER_ALL,
+        .penalty = (float)lop_settings_real(s, "sparsity-beta"),
+        .loss = (float)lop_settings_real(s, "l2-alpha"),
+        .by_magnitude = is(s, "rank-by", "magnitude"),
+        .adam = is(s, "optimizer", "adamw"),
+        .cosine = is(s, "schedule", "cosine"),
+    };
+    LOP_TRY(granularity_read(s, &o->each));
+    const bool layer = o->each == 0;
+    o->rate = o->adam ? 0.01f : 1.0f;
+    o->d_coef = layer ? 0.05f : 5.0f;
+    if (lop_settings_given(s, "learning-rate")) o->rate = (float)lop_settings_real(s, "learning-rate");
+    if (lop_settings_given(s, "d-coef")) o->d_coef = (float)lop_settings_real(s, "d-coef");
+    if (target->group != 0)
+        return LOP_FAIL(
+            LOP_E_ARGUMENT,
+            "method besa learns how much each row loses, which pattern %d:%d fixes: leave the pattern "
+            "out, or take another method",
+            target->keep, target->group);
+    if (o->target == 0.0) o->epochs = 0; /* nothing goes: there is nothing to learn */
+    return form_read(s, o);
+}

@@ -1,0 +1,112 @@
+/* besa_parts.h - a block under BESA's learner, as its parts see it. Internal to core/prune/besa*.c.
+ *
+ * Letters: R rows and C columns of a linear, G rows of logits (one for each row, for some rows or for all of a linear), J
+ * candidate rates q / B, q = 0 .. B, B = J - 1 buckets of sorted positions, H hidden width, T tokens of a window. */
+#ifndef LOP_CORE_PRUNE_BESA_PARTS_H
+#define LOP_CORE_PRUNE_BESA_PARTS_H
+
+#include "core/prune/method.h"
+
+typedef enum lop_besa_form { LOP_BESA_SOFTMAX, LOP_BESA_SIGMOID } lop_besa_form;
+typedef enum lop_besa_rule { LOP_BESA_BY_COUNT, LOP_BESA_BY_THRESHOLD } lop_besa_rule;
+typedef enum lop_besa_norm {
+    LOP_BESA_PER_STEP, /* each output channel by its energy in the step's windows */
+    LOP_BESA_OVER_ALL, /* by its energy in all windows */
+    LOP_BESA_FROBENIUS /* not at all */
+} lop_besa_norm;
+
+/* So that sums of integers stay within 64 bits (kernels/besa.cl). */
+enum { LOP_BESA_BUCKETS_MOST = 255 };
+
+typedef struct lop_besa_options {
+    double target;   /* sparsity of the block */
+    int32_t each;    /* rows that share a row of logits; 0: all of a linear */
+    int32_t buckets; /* B */
+    int32_t epochs, windows;
+    lop_besa_form form;
+    lop_besa_rule rule;
+    lop_besa_norm norm;
+    float penalty, loss; /* weights of the two parts of what is minimised */
+    bool by_magnitude;   /* ranks by |w| alone */
+    bool adam;           /* AdamW; else Prodigy */
+    bool cosine;         /* the rate falls to 0 over the steps as a cosine does */
+    float rate, d_coef;  /* learning rate; Prodigy's factor of the distance that it estimates */
+} lop_besa_options;
+
+/* Reads the method's table. LOP_E_ARGUMENT: what cannot be read, or a target out of the form's reach. */
+LOP_CHECKED lop_status lop_besa_options_read(const lop_settings *settings, const lop_target *target,
+                                             lop_besa_options *out);
+
+/* The logit that every candidate q / B begins with, so that the mean rate is the target: logit[J]. */
+void lop_besa_first_logits(const lop_besa_options *o, float *logit);
+
+/* One linear: what is fixed while it is learned (order, w), where it stands (used, was) and what decides (theta). */
+typedef struct lop_besa_linear {
+    const lop_prune_linear *linear;
+    lop_mat used;               /* (R, C) W: the weights of the trial */
+    lop_mat order;              /* (R, C) u16: columns by rising importance */
+    lop_mat was;                /* (R, 1) u32: how many of each row are out of `used` */
+    lop_mat theta, grad;        /* (G, J) f32: how far logits have moved; the gradient */
+    lop_mat bucket, bucket_sum; /* (R, B), (G, B) f32: of the mask's gradient; the same matrix where G is R */
+    lop_mat count;              /* (G, 1) u32: how many shall be out */
+    lop_mat alpha, part;        /* (G, 1) f32, i64: mean rate; that times the weights it is of, by 2^32 */
+    int32_t each;               /* rows of a row of logits; the last may have fewer */
+} lop_besa_linear;
+
+typedef struct lop_besa {
+    lop_besa_options options;
+    lop_prune_block *block;
+    lop_block trial;
+    lop_besa_linear linears[LOP_LINEAR_COUNT];
+    int32_t count;
+    const lop_besa_linear *by_index[LOP_LINEAR_COUNT]; /* by place in the block; NULL: stays dense */
+    int32_t steps;                                     /* in all */
+    int64_t weights;                                   /* of all linears */
+    float scale;                                       /* of gradients of 16-bit words */
+    lop_mat base;                                      /* (1, J) f32: the logits that every row begins with */
+    lop_mat theta, grad, alpha, part;                  /* of all linears below one another */
+    lop_mat count_all;                                 /* (sum G, 1) u32 */
+    lop_mat m, v, s;    /* (sum G, J) f32: moments of the gradient; Prodigy's third */
+    lop_mat norm_parts; /* (sum G, 2) f32: Prodigy's scratch */
+    lop_mat state;      /* (1, 8) f32: Prodigy's */
+    lop_mat step;       /* (1, 1) u32: AdamW's */
+    lop_mat weight;     /* (1, H) f32: of a channel in the loss */
+    lop_mat energy;     /* (P, H) f32: parts of column sums */
+    lop_mat row_sum;    /* (windows T, 1) f32 */
+    lop_mat losses;     /* (1, 2 steps) f32: a pair a step */
+    lop_mat sparsities; /* (1, steps + 1) f32: expected, before each step and after the last */
+    lop_mat score;      /* (1, n) f32 and u32: scores of as many rows as fit, and what ranking them takes */
+    lop_mat scratch;
+} lop_besa;
+
+/* Places all of it in the block's arena (which may only measure). */
+LOP_CHECKED lop_status lop_besa_place(lop_prune_block *block, lop_besa *out);
+
+/* Trial weights, orders and first logits (besa_begin.c); waits for small uploads. */
+LOP_CHECKED lop_status lop_besa_begin(lop_besa *b);
+
+/* Scores of rows [first, first + rows) of a linear. */
+LOP_CHECKED lop_status lop_besa_score(lop_besa *b, const lop_besa_linear *l, int32_t first, int32_t rows,
+                                      lop_mat *score);
+int32_t lop_besa_slab(const lop_besa *b, int32_t cols); /* rows whose scores fit */
+
+/* All steps; queued (besa_step.c). */
+LOP_CHECKED lop_status lop_besa_learn(lop_besa *b);
+
+/* Counts and mean rates as the logits have them, and the block's expected sparsity at `at` of b->sparsities. */
+LOP_CHECKED lop_status lop_besa_count(lop_besa *b, int32_t at);
+
+/* Keep bits from the counts, exact where the target is, and what the report tells (besa_end.c). Waits. */
+LOP_CHECKED lop_status lop_besa_end(lop_besa *b);
+
+/* Drop counts of rows that lose alpha[r] of cols[r] weights each, count[r] of them so far: `want` in all, moving as few as
+ * possible. All rows move by one part of their weights, as far as whole weights let them; what is left goes to those with
+ * the largest fraction, equal ones by row. LOP_E_ARGUMENT: want is more than there are. */
+typedef struct lop_besa_row {
+    double alpha;
+    int32_t cols;
+    uint32_t count;
+} lop_besa_row;
+LOP_CHECKED lop_status lop_besa_budget(lop_besa_row *rows, int64_t n, int64_t want);
+
+#endif

@@ -1,0 +1,233 @@
+/* besa_step.c - a step of the learner: weights put in and out, the block forward and backward on a few windows, bucket sums
+ * of the mask's gradient, and logits moved. All of it is queued; nothing waits for the host. */
+#include "core/prune/besa_parts.h"
+
+#include "core/device/device.h"
+#include "core/device/launch.h"
+
+#include <math.h>
+
+/* The least energy of a channel that is divided by: a channel of zeros would give infinite weights. */
+static const float energy_least = 1e-12f;
+
+/* ---- counts */
+
+static lop_status count_linear(lop_besa *b, const lop_besa_linear *l)
+{
+    const lop_launch_shape shape = lop_by_rows(l->theta.rows, l->theta.cols, LOP_F32);
+    const lop_arg args[] = {LOP_M(b->base),
+                            LOP_M(l->theta),
+                            LOP_M(l->count),
+                            LOP_M(l->alpha),
+                            LOP_M(l->part),
+                            LOP_I((int32_t)b->options.form),
+                            LOP_I((int32_t)b->options.rule),
+                            LOP_I(l->each),
+                            LOP_I(l->order.rows),
+                            LOP_I(l->order.cols),
+                            LOP_I(l->theta.cols)};
+    return LOP_LAUNCH(b->block->queue, LOP_KERNEL_rate_count_row, &shape, args);
+}
+
+lop_status lop_besa_count(lop_besa *b, int32_t at)
+{
+    for (int32_t i = 0; i < b->count; i++) LOP_TRY(count_linear(b, &b->linears[i]));
+    const lop_launch_shape one = lop_by_rows(1, b->part.rows, LOP_F32);
+    const lop_arg args[] = {LOP_M(b->part), LOP_M(lop_mat_cols(b->sparsities, at, 1)), LOP_L(b->weights),
+                            LOP_I(b->part.rows)};
+    return LOP_LAUNCH(b->block->queue, LOP_KERNEL_rate_mean, &one, args);
+}
+
+/* Weights of the trial that the counts have changed. */
+static lop_status flip(lop_besa *b, const lop_besa_linear *l)
+{
+    const lop_mat w = l->linear->view->w;
+    const lop_launch_shape shape = lop_by_rows(w.rows, w.cols, w.type);
+    const lop_arg args[] = {LOP_M(l->order), LOP_M(w),      LOP_M(l->count),
+                            LOP_I(l->each),  LOP_M(l->was), LOP_M(l->used)};
+    return LOP_LAUNCH(b->block->queue, LOP_KERNEL_flip_row, &shape, args);
+}
+
+/* ---- the loss */
+
+static lop_status energy_begin(lop_besa *b)
+{
+    LOP_TRY(lop_mat_zero(b->block->queue, b->energy));
+    return lop_mat_zero(b->block->queue, b->weight);
+}
+
+/* From the energies of channels to their weights in a mean over channels. */
+static lop_status energy_end(lop_besa *b)
+{
+    LOP_TRY(lop_colsum(b->block->queue, b->energy, b->weight));
+    return lop_reciprocal(b->block->queue, b->weight, 1.0f / (float)b->weight.cols, energy_least);
+}
+
+/* Weights that stand for all steps. A plain sum has 1 everywhere: no energy, the numerator 1. */
+static lop_status weights_of_all(lop_besa *b)
+{
+    const lop_stream *want = b->block->learning->want;
+    LOP_TRY(energy_begin(b));
+    if (b->options.norm == LOP_BESA_FROBENIUS) return lop_reciprocal(b->block->queue, b->weight, 1.0f, 1.0f);
+    if (b->options.norm != LOP_BESA_OVER_ALL) return LOP_OK;
+    for (int32_t i = 0; i < want->count; i++) {
+        lop_mat y;
+        LOP_TRY(lop_stream_view(b->block->queue, want, i, &y));
+        LOP_TRY(lop_colsum_sq(b->block->queue, y, b->energy));
+    }
+    return energy_end(b);
+}
+
+/* x becomes the gradient of the loss with respect to it. */
+static lop_status loss_back(lop_besa *b, int32_t step, lop_mat x, lop_mat want)
+{
+    if (b->options.norm == LOP_BESA_PER_STEP) {
+        LOP_TRY(energy_begin(b));
+        LOP_TRY(lop_colsum_sq(b->block->queue, want, b->energy));
+        LOP_TRY(energy_end(b));
+    }
+    return lop_error_back(b->block->queue, x, want, b->weight, b->options.loss * b->scale,
+                          lop_mat_rows(b->row_sum, 0, x.rows), lop_mat_cols(b->losses, 2 * step, 2));
+}
+
+/* ---- gradients of logits */
+
+/* Columns whose products fit into local memory at once: all, or as many packs as there is room for beside the kernel's
+ * own arrays. */
+static int32_t chunk_of(const lop_device *device, int32_t cols)
+{
+    enum { PACK = 8, OWN_BYTES = 8192 };
+    const size_t room = device->local_bytes > 2 * OWN_BYTES ? device->local_bytes - OWN_BYTES : OWN_BYTES;
+    const int32_t fit = (int32_t)(room / sizeof(float)) / PACK * PACK, all = (cols + PACK - 1) / PACK * PACK;
+    return all < fit ? all : fit;
+}
+
+static lop_status weight_back(void *user, lop_queue *q, int32_t linear, int32_t first, lop_mat dw)
+{
+    const lop_besa *b = user;
+    const lop_besa_linear *l = b->by_index[linear];
+    if (l == NULL) return LOP_OK;
+    const lop_mat w = lop_mat_rows(l->linear->view->w, first, dw.rows);
+    const int32_t chunk = chunk_of(q->device, w.cols);
+    const lop_launch_shape shape = {dw.rows, w.cols, w.type, (size_t)chunk * sizeof(float)};
+    const lop_arg args[] = {LOP_M(dw),
+                            LOP_M(w),
+                            LOP_M(lop_mat_rows(l->order, first, dw.rows)),
+                            LOP_M(lop_mat_rows(l->bucket, first, dw.rows)),
+                            LOP_F(1.0f / b->scale),
+                            LOP_I(b->options.buckets),
+                            LOP_I(chunk),
+                            LOP_I(w.cols)};
+    return LOP_LAUNCH(q, LOP_KERNEL_bucket_row, &shape, args);
+}
+
+static lop_status logits_back(lop_besa *b, const lop_besa_linear *l, int32_t step)
+{
+    lop_queue *q = b->block->queue;
+    const double target = b->options.target, slope = 2.0 * (double)b->options.penalty / (target * target) *
+                                                     l->order.cols / (double)b->weights;
+    if (l->bucket_sum.rows != l->bucket.rows)
+        LOP_TRY(lop_sum_row_groups(q, l->bucket, l->each, l->bucket_sum));
+    const lop_launch_shape shape = lop_by_rows(l->theta.rows, l->theta.cols, LOP_F32);
+    const lop_arg args[] = {LOP_M(b->base),       LOP_M(l->theta),
+                            LOP_M(l->bucket_sum), LOP_M(lop_mat_cols(b->sparsities, step, 1)),
+                            LOP_M(l->grad),       LOP_F((float)slope),
+                            LOP_F((float)target), LOP_I((int32_t)b->options.form),
+                            LOP_I(l->each),       LOP_I(l->order.rows),
+                            LOP_I(l->theta.cols)};
+    return LOP_LAUNCH(q, LOP_KERNEL_rate_grad_row, &shape, args);
+}
+
+/* ---- moving */
+
+static float rate_at(const lop_besa *b, int32_t step)
+{
+    const double pi = 3.14159265358979323846;
+    if (!b->options.cosine) return b->options.rate;
+    return b->options.rate * (float)(0.5 * (1.0 + cos(pi * step / b->steps)));
+}
+
+static lop_prodigy_args prodigy_of(const lop_besa *b)
+{
+    lop_prodigy_args args = lop_prodigy_usual();
+    args.x = b->theta;
+    args.g = b->grad;
+    args.m = b->m;
+    args.v = b->v;
+    args.s = b->s;
+    args.parts = b->norm_parts;
+    args.state = b->state;
+    args.d_coef = b->options.d_coef;
+    return args;
+}
+
+static lop_adam_args adam_of(const lop_besa *b)
+{
+    lop_adam_args args = lop_adam_usual();
+    args.x = b->theta;
+    args.g = b->grad;
+    args.m = b->m;
+    args.v = b->v;
+    args.step = b->step;
+    return args;
+}
+
+static lop_status optimizer_begin(lop_besa *b)
+{
+    const lop_adam_args adam = adam_of(b);
+    const lop_prodigy_args prodigy = prodigy_of(b);
+    return b->options.adam ? lop_adam_begin(b->block->queue, &adam)
+                           : lop_prodigy_begin(b->block->queue, &prodigy);
+}
+
+static lop_status move(lop_besa *b, int32_t step)
+{
+    lop_adam_args adam = adam_of(b);
+    lop_prodigy_args prodigy = prodigy_of(b);
+    adam.lr = prodigy.lr = rate_at(b, step);
+    return b->options.adam ? lop_adam(b->block->queue, &adam) : lop_prodigy(b->block->queue, &prodigy);
+}
+
+/* ---- a step, and all of them */
+
+static lop_status step_once(lop_besa *b, int32_t step, lop_mat input, lop_mat want)
+{
+    const lop_learning *l = b->block->learning;
+    lop_queue *q = b->block->queue;
+    const lop_mat x = lop_mat_rows(l->x, 0, input.rows);
+    for (int32_t i = 0; i < b->count; i++) LOP_TRY(flip(b, &b->linears[i]));
+    LOP_TRY(lop_cast(q, input, x));
+    LOP_TRY(lop_block_forward_taped(q, l->forward, &b->trial, x, input.rows / l->tokens, l->tokens, l->tape));
+    LOP_TRY(loss_back(b, step, x, want));
+    LOP_TRY(lop_block_backward(q, l->forward, &b->trial, x, l->tape, weight_back, b));
+    for (int32_t i = 0; i < b->count; i++) LOP_TRY(logits_back(b, &b->linears[i], step));
+    LOP_TRY(move(b, step));
+    return lop_besa_count(b, step + 1);
+}
+
+/* The steps of one batch of the stream. */
+static lop_status batch_learn(lop_besa *b, int32_t batch, int32_t *step)
+{
+    const lop_learning *l = b->block->learning;
+    const int32_t most = l->windows * l->tokens;
+    lop_mat input, want;
+    LOP_TRY(lop_stream_view(b->block->queue, l->input, batch, &input));
+    LOP_TRY(lop_stream_view(b->block->queue, l->want, batch, &want));
+    for (int32_t first = 0; first < input.rows; first += most) {
+        const int32_t rows = input.rows - first < most ? input.rows - first : most;
+        LOP_TRY(lop_log_check_stop(b->block->log));
+        LOP_TRY(step_once(b, *step, lop_mat_rows(input, first, rows), lop_mat_rows(want, first, rows)));
+        (*step)++;
+    }
+    return LOP_OK;
+}
+
+lop_status lop_besa_learn(lop_besa *b)
+{
+    int32_t step = 0;
+    LOP_TRY(weights_of_all(b));
+    LOP_TRY(optimizer_begin(b));
+    for (int32_t e = 0; e < b->options.epochs; e++)
+        for (int32_t i = 0; i < b->block->learning->input->count; i++) LOP_TRY(batch_learn(b, i, &step));
+    return LOP_OK;
+}

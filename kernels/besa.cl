@@ -1,0 +1,204 @@
+/* besa.cl - a row's sparsity as the mean of candidate rates under learned weights: bucket sums of the mask's gradient, the
+ * gradient of the logits, how many weights go, and weights put in and out as that number moves. Source: BESA, Xu et al.
+ * 2024; LLMPrune-BESA models/sparse_layers.py.
+ *
+ * Candidates: rate q / B for q = 0 .. B. Sorted positions [C b / B, C (b + 1) / B) of a row of C weights, whole numbers
+ * rounded down, are bucket b; rate q / B takes buckets 0 .. q - 1. */
+
+/* h[r,b] = scale times the sum of dw[r,c] w[r,c] over the columns c = order[r,k] of bucket b: the gradient of the mask,
+ * pruned weights included, summed by the positions that share a probability. Products lie in local memory, `chunk` columns
+ * at a time; lanes share a bucket where there are more of them, and their sums are added in order.
+ *   Shapes   dw (R, cols) f32, w (R, cols) WORD, order (R, cols) u16, h (R, buckets <= LOP_LANES_MAX) f32
+ *   Local    chunk floats, a multiple of 8 */
+KERNEL(bucket_row)
+(HERE IN(f32, dw), IN(WORD, w), IN(u16, order), OUT(f32, h), const float scale, const int buckets,
+ const int chunk, const int cols)
+{
+    LOCAL f32 sums[LOP_LANES_MAX];
+    LOCAL_ROW(PACK, packs);
+    const LOCAL_PTR(f32) products = (const LOCAL_PTR(f32))packs;
+    GLOBAL const f32 *dr = ROW(dw, GROUP);
+    GLOBAL const WORD *wr = ROW(w, GROUP);
+    GLOBAL const u16 *o = ROW(order, GROUP);
+    const int share = i_max(LANES / buckets, 1), parts = buckets * share;
+    EACH_TURN(t, parts) sums[t] = 0.0f;
+    for (int first = 0; first < cols; first += chunk) {
+        const int n = i_min(chunk, cols - first);
+        BARRIER;
+        EACH_PACK(i, 0, n) packs[i / PACKS] = LOAD_OF(f32, dr + first, i) * LOAD(wr + first, i);
+        BARRIER;
+        EACH_TURN(t, parts) {
+            const int b = t / share, end = (int)((i64)cols * (b + 1) / buckets);
+            float sum = 0.0f;
+            for (int k = (int)((i64)cols * b / buckets) + t % share; k < end; k += share) {
+                const u32 at = (u32)o[k] - (u32)first;
+                sum += at < (u32)n ? products[at] : 0.0f;
+            }
+            sums[t] += sum;
+        }
+    }
+    BARRIER;
+    EACH_TURN(b, buckets) {
+        float sum = 0.0f;
+        for (int t = b * share; t < (b + 1) * share; t++) sum += sums[t];
+        ROW(h, GROUP)[b] = scale * sum;
+    }
+}
+
+/* Of each row r the positions between was[r] and now[r / each] change sides: used[r,c] = w[r,c], or +0, for c = order[r,k];
+ * then was[r] = now[r / each].
+ *   Shapes   order (R, cols) u16, w, used (R, cols) WORD, was (R, 1) u32, now (ceil(R / each), 1) u32 */
+KERNEL(flip_row)
+(HERE IN(u16, order), IN(WORD, w), IN(u32, now), const int each, OUT(u32, was), OUT(WORD, used))
+{
+    GLOBAL const u16 *o = ROW(order, GROUP);
+    GLOBAL const WORD *wr = ROW(w, GROUP);
+    GLOBAL WORD *ur = ROW(used, GROUP);
+    GLOBAL u32 *count = ROW(was, GROUP);
+    const int from = (int)count[0], to = (int)ROW(now, GROUP / each)[0];
+    BARRIER;
+    EACH_TURN(i, to - from) STORE1(ur, o[from + i], 0.0f);
+    EACH_TURN(i, from - to) STORE1(ur, o[to + i], LOAD1(wr, o[to + i]));
+    if (LANE == 0) count[0] = (u32)to;
+}
+
+#if STORE_EXACT
+
+#define RATES_MOST 512 /* candidates of a row of logits */
+
+/* e^x - 1 with all its digits near 0: there by its series. */
+FN float NAME(exp_less_one)(const float x)
+{
+    float p = 2.4801587e-5f;
+    p = p * x + 1.9841270e-4f;
+    p = p * x + 1.3888889e-3f;
+    p = p * x + 8.3333333e-3f;
+    p = p * x + 4.1666667e-2f;
+    p = p * x + 1.6666667e-1f;
+    p = p * x + 0.5f;
+    return f_abs(x) < 0.35f ? (p * x) * x + x : f_exp(x) - 1.0f;
+}
+
+/* A logit, or with form 1 its sigmoid less 1/2: near 0, where all logits may begin, a sigmoid has no digits for small moves,
+ * and would round those of every row alike. */
+FN float NAME(rate_fine)(const float z, const int form)
+{
+    const float less = NAME(exp_less_one)(-f_abs(z)), away = -0.5f * less / (2.0f + less);
+    return form == 1 ? (z < 0.0f ? -away : away) : z;
+}
+
+/* mean / unit, at most 1, in parts of 2^32; unit < 2^48. */
+FN u64 NAME(part_of_one)(const u64 mean, const u64 unit)
+{
+    const u64 high = (mean << 16) / unit, rest = (mean << 16) % unit;
+    return (high << 16) + (rest << 16) / unit;
+}
+
+/* From a row of logits, first + theta, which stands for `each` rows of R of `width` weights (the last one for what is left):
+ * the mean rate alpha, that in parts of 2^32 times these weights, and how many of a row's weights go: floor(alpha width +
+ * 1e-3) (rule 0), or those whose probability of going is at least alpha (rule 1). Weights of candidates are 31-bit
+ * fractions of the largest, so that all sums are of integers, exact whatever the lanes; rates^2 width < 2^33.
+ *   Shapes   first (1, rates), theta (G, rates) f32, count (G, 1) u32, alpha (G, 1) f32, part (G, 1) i64 */
+KERNEL(rate_count_row)
+(HERE IN(f32, first), IN(f32, theta), OUT(u32, count), OUT(f32, alpha), OUT(i64, part), const int form,
+ const int rule, const int each, const int rows, const int width, const int rates)
+{
+    SCRATCH;
+    LOCAL u32 weight[RATES_MOST];
+    GLOBAL const f32 *start = ROW(first, 0), *row = ROW(theta, GROUP);
+    float top = MINUS_INFINITY;
+    EACH_TURN(q, rates) top = f_max(top, NAME(rate_fine)(start[q] + row[q], form));
+    top = GROUP_MAX(top);
+    EACH(q, rates) {
+        const float less = NAME(exp_less_one)(NAME(rate_fine)(start[q] + row[q], form) - top);
+        weight[q] = 2147483648u - (u32)(less * -2147483648.0f);
+    }
+    BARRIER;
+    if (LANE == 0) {
+        u64 all = 0, mean = 0; /* of the weights; of the weights times q */
+        for (int q = 0; q < rates; q++) {
+            all += weight[q];
+            mean += (u64)weight[q] * (u64)q;
+        }
+        const u64 unit = all * (u64)(rates - 1);
+        const u64 rate = NAME(part_of_one)(mean, unit);
+        u64 go = (mean * (u64)width + unit / 1000u) / unit, above = all;
+        if (rule == 1) {
+            int b = 0;
+            while (b + 1 < rates && (above -= weight[b]) * (u64)(rates - 1) >= mean) b++;
+            go = (u64)width * (u64)b / (u64)(rates - 1);
+        }
+        ROW(count, GROUP)[0] = (u32)go;
+        ROW(alpha, GROUP)[0] = (float)rate * 0x1p-32f;
+        ROW(part, GROUP)[0] = (i64)(rate * (u64)i_min(each, rows - GROUP * each) * (u64)width);
+    }
+}
+
+/* mean[0,0] = sum_g part[g,0] / weights, parts of 2^32.  One group.  Shapes: part (G, 1) i64 >= 0, mean (1, 1) f32. */
+KERNEL(rate_mean)(HERE IN(i64, part), OUT(f32, mean), const i64 weights, const int groups)
+{
+    LOCAL i64 sums[LOP_LANES_MAX];
+    i64 sum = 0;
+    EACH_TURN(g, groups) sum += ROW(part, g)[0];
+    sums[LANE] = sum;
+    BARRIER;
+    if (LANE == 0) {
+        for (int l = 1; l < LANES; l++) sum += sums[l];
+        ROW(mean, 0)[0] = (float)(sum / weights) * 0x1p-32f;
+    }
+}
+
+/* What the softmax over candidates sees, a pack of them: where their logits began and how far they have moved; form 1: the
+ * sigmoid of it. And the largest of a row. */
+FN PACK NAME(rate_score)(GLOBAL const f32 *first, GLOBAL const f32 *theta, const int q, const int form)
+{
+    const PACK z = LOAD_OF(f32, first, q) + LOAD_OF(f32, theta, q);
+    return form == 1 ? (PACK)(1.0f) / ((PACK)(1.0f) + f_exp(-z)) : z;
+}
+FN float NAME(rate_top)(GLOBAL const f32 *first, GLOBAL const f32 *theta, const int form, const int rates,
+                        SCRATCH_ARG)
+{
+    PACK top = (PACK)(MINUS_INFINITY);
+    EACH_PACK_MAX(q, 0, rates, top) top = f_max(top, NAME(rate_score)(first, theta, q, form));
+    return GROUP_MAX(top);
+}
+
+/* grad[g,:] = the gradient of a row of logits from the bucket sums h of its mask's gradient, -sum_{b<q} h[b] for candidate q,
+ * and from the penalty, slope (s - target) q / (rates - 1) for each of its weight rows, through the softmax and, with form
+ * 1, the sigmoid before it. s is one float, as the authors have it: near the target its rounding weighs in s - target, and
+ * moves counts later.
+ *   Shapes   first (1, rates), theta, grad (G, rates) f32, h (G, rates - 1) f32, s (1, 1) f32 */
+KERNEL(rate_grad_row)
+(HERE IN(f32, first), IN(f32, theta), IN(f32, h), IN(f32, s), OUT(f32, grad), const float slope,
+ const float target, const int form, const int each, const int rows, const int rates)
+{
+    SCRATCH;
+    LOCAL PACK weight[RATES_MOST / PACKS], rise[RATES_MOST / PACKS];
+    GLOBAL const f32 *start = ROW(first, 0), *row = ROW(theta, GROUP), *hr = ROW(h, GROUP);
+    GLOBAL f32 *out = ROW(grad, GROUP);
+    const float miss = ROW(s, 0)[0] - target;
+    const float lift = slope * (float)i_min(each, rows - GROUP * each) * miss / (float)(rates - 1);
+    const float top = NAME(rate_top)(start, row, form, rates, lop_scratch);
+    PACK all = (PACK)(0.0f), mean = (PACK)(0.0f);
+    EACH_PACK(q, 0, rates) weight[q / PACKS] = f_exp(NAME(rate_score)(start, row, q, form) - top);
+    if (LANE == 0) {
+        LOCAL_PTR(f32) rises = (LOCAL_PTR(f32))rise;
+        float sum = 0.0f;
+        rises[0] = 0.0f;
+        for (int q = 1; q < rates; q++) {
+            sum += hr[q - 1];
+            rises[q] = lift * (float)q - sum;
+        }
+    }
+    BARRIER;
+    EACH_PACK_SUM(q, 0, rates, all) all += weight[q / PACKS];
+    EACH_PACK_SUM(q, 0, rates, mean) mean += weight[q / PACKS] * rise[q / PACKS];
+    const float whole = GROUP_SUM(all), middle = GROUP_SUM(mean) / whole;
+    EACH_PACK(q, 0, rates) {
+        const PACK z = NAME(rate_score)(start, row, q, form);
+        const PACK g = weight[q / PACKS] / whole * (rise[q / PACKS] - middle);
+        STORE_OF(f32, out, q, form == 1 ? g * z * ((PACK)(1.0f) - z) : g);
+    }
+}
+
+#endif

@@ -1,0 +1,154 @@
+/* ref_rates.c - BESA's candidate rates in double precision: bucket sums, counts, gradients of logits, weights that change
+ * sides. Source: kernels/besa.cl says what each computes. */
+#include "tests/ref/ref_ops.h"
+
+#include <math.h>
+
+static int32_t edge(int32_t cols, int32_t bucket, int32_t buckets)
+{
+    return (int32_t)((int64_t)cols * bucket / buckets);
+}
+
+void ref_buckets(const ref_mat *dw, const ref_mat *w, const ref_mat *order, double scale, ref_mat *h)
+{
+    const int32_t cols = dw->cols, buckets = h->cols;
+    for (int32_t r = 0; r < h->rows; r++)
+        for (int32_t b = 0; b < buckets; b++) {
+            double sum = 0.0, size = 0.0;
+            for (int32_t k = edge(cols, b, buckets); k < edge(cols, b + 1, buckets); k++) {
+                const int64_t at = (int64_t)r * cols + (int64_t)order->at[(int64_t)r * cols + k];
+                sum += dw->at[at] * w->at[at];
+                size += fabs(dw->at[at] * w->at[at]);
+            }
+            h->at[(int64_t)r * buckets + b] = scale * sum;
+            h->magnitude[(int64_t)r * buckets + b] = scale * size;
+        }
+    h->terms = (double)cols / buckets + 1.0;
+}
+
+void ref_flip(const ref_mat *w, const ref_mat *order, const ref_mat *now, int32_t each, ref_mat *was,
+              ref_mat *used)
+{
+    const int32_t cols = w->cols;
+    for (int32_t r = 0; r < w->rows; r++) {
+        const int64_t row = (int64_t)r * cols;
+        const int32_t to = (int32_t)now->at[r / each], from = (int32_t)was->at[r];
+        for (int32_t k = 0; k < cols; k++) {
+            const int64_t at = row + (int64_t)order->at[row + k];
+            if (k >= from && k < to) used->at[at] = 0.0;
+            if (k >= to && k < from) used->at[at] = w->at[at];
+        }
+        was->at[r] = to;
+    }
+    was->terms = used->terms = 0;
+}
+
+/* Logits of one row, and the weights of its candidates, whose sum is 1. */
+static void weigh(const double *first, const double *theta, int32_t rates, bool sigmoid, double *logit,
+                  double *weight)
+{
+    double all = 0.0, top = -INFINITY;
+    for (int32_t q = 0; q < rates; q++) {
+        logit[q] = first[q] + theta[q];
+        weight[q] = sigmoid ? 1.0 / (1.0 + exp(-logit[q])) : logit[q];
+        top = fmax(top, weight[q]);
+    }
+    for (int32_t q = 0; q < rates; q++) all += weight[q] = exp(weight[q] - top);
+    for (int32_t q = 0; q < rates; q++) weight[q] /= all;
+}
+
+/* Errors of the exponents, which grow with the logits, and of 31-bit weights. */
+static double spread_of(const double *logit, int32_t rates, bool sigmoid)
+{
+    double most = 0.0;
+    for (int32_t q = 0; q < rates; q++) most = fmax(most, fabs(logit[q]));
+    return 2.0 + (sigmoid ? 1.0 : most);
+}
+
+/* Within this of a whole number the other side of it is right too. */
+static const double count_slack = 1e-3;
+
+static void count_row(const ref_rates *how, const double *weight, double spread, double *count, double *may,
+                      double *alpha)
+{
+    const int32_t buckets = how->rates - 1;
+    double mean = 0.0, above = 1.0;
+    for (int32_t q = 0; q < how->rates; q++) mean += weight[q] * q / buckets;
+    const double want = mean * how->width + 1e-3, slack = count_slack * spread;
+    *alpha = mean;
+    *count = floor(want);
+    *may = want - floor(want) < slack || ceil(want) - want < slack;
+    if (!how->threshold) return;
+    int32_t b = 0;
+    *may = 0.0;
+    for (; b < buckets; b++) {
+        above -= weight[b];
+        if (fabs(above - mean) < 1e-6 * spread) *may = 1.0 + (double)how->width / buckets;
+        if (above < mean) break;
+    }
+    *count = edge(how->width, b, buckets);
+}
+
+/* Of the rows that a row of logits stands for. */
+static double weights_of(const ref_rates *how, int32_t group)
+{
+    const int32_t left = how->rows - group * how->each;
+    return (double)(left < how->each ? left : how->each) * how->width;
+}
+
+void ref_rate_count(const ref_rates *how, const ref_mat *first, const ref_mat *theta, ref_mat *count,
+                    ref_mat *alpha, ref_mat *part)
+{
+    double logit[512], weight[512];
+    for (int32_t g = 0; g < theta->rows; g++) {
+        weigh(first->at, theta->at + (int64_t)g * theta->cols, how->rates, how->sigmoid, logit, weight);
+        const double spread = spread_of(logit, how->rates, how->sigmoid);
+        count_row(how, weight, spread, &count->at[g], &count->magnitude[g], &alpha->at[g]);
+        part->at[g] = alpha->at[g] * 0x1p32 * weights_of(how, g);
+        alpha->magnitude[g] = spread;
+        part->magnitude[g] = spread * 0x1p32 * weights_of(how, g);
+    }
+    alpha->terms = part->terms = 1.0;
+    /* The magnitude is the error that is allowed. */
+    count->terms = 1.0;
+    for (int32_t g = 0; g < theta->rows; g++) count->magnitude[g] *= 1.01 * 0x1p24 / 8.0;
+}
+
+void ref_rate_mean(const ref_mat *part, double weights, ref_mat *mean)
+{
+    double sum = 0.0;
+    for (int32_t g = 0; g < part->rows; g++) sum += part->at[g];
+    mean->at[0] = mean->magnitude[0] = sum / weights / 0x1p32;
+    mean->terms = 1.0;
+}
+
+void ref_rate_grad(const ref_rates *how, const ref_mat *first, const ref_mat *theta, const ref_mat *h,
+                   const ref_mat *s, ref_mat *grad)
+{
+    double logit[512], weight[512], rise[512], size[512];
+    const int32_t rates = how->rates;
+    for (int32_t g = 0; g < theta->rows; g++) {
+        const double *hr = h->at + (int64_t)g * (rates - 1);
+        const double rows = weights_of(how, g) / how->width, pull = how->slope * rows / (rates - 1);
+        const double lift = pull * (s->at[0] - how->target),
+                     lift_size = pull * (fabs(s->at[0]) + how->target);
+        double sum = 0.0, sum_size = 0.0, mean = 0.0, mean_size = 0.0;
+        weigh(first->at, theta->at + (int64_t)g * rates, rates, how->sigmoid, logit, weight);
+        const double spread = spread_of(logit, rates, how->sigmoid);
+        for (int32_t q = 0; q < rates; q++) {
+            rise[q] = lift * q - sum;
+            size[q] = fabs(lift_size) * q + sum_size;
+            mean += weight[q] * rise[q];
+            mean_size += weight[q] * size[q];
+            sum += q < rates - 1 ? hr[q] : 0.0;
+            sum_size += q < rates - 1 ? fabs(hr[q]) : 0.0;
+        }
+        for (int32_t q = 0; q < rates; q++) {
+            const int64_t at = (int64_t)g * rates + q;
+            const double z = 1.0 / (1.0 + exp(-logit[q])), chain = how->sigmoid ? z * (1.0 - z) : 1.0;
+            grad->at[at] = weight[q] * (rise[q] - mean) * chain;
+            grad->magnitude[at] = weight[q] * (size[q] + mean_size) * spread * (how->sigmoid ? 1.0 : chain);
+        }
+    }
+    grad->terms = rates;
+}
