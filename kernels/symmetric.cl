@@ -1,7 +1,6 @@
 /* symmetric.cl - halves of square matrices, and their diagonals. */
 
-#define EDGE                                                                                                 \
-    32 /* of a tile that is turned in local memory: core/device/ops_symmetric.c has the same number */
+#define EDGE 64 /* of a tile that is turned in local memory, 16 KiB, as core/device/ops_symmetric.c has it */
 
 /* h[j,i] = h[i,j] for i > j.  Group: a tile of the lower triangle and the one it goes to, of `tiles` x `tiles`; groups of
  * tiles above the diagonal have nothing to do.  Shapes: h (cols, cols) f32 in place. */

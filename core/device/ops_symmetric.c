@@ -6,7 +6,7 @@
 
 /* Columns of a Gram matrix's tile on the diagonal: half of what is computed there is not asked for, and smaller products are
  * slower. EDGE: of kernels/symmetric.cl. */
-enum { GRAM_TILE = 128, EDGE = 32 };
+enum { GRAM_TILE = 128, EDGE = 64 };
 
 #define F32 LOP_BIT(LOP_F32)
 
