@@ -12,9 +12,10 @@ static const lop_option options[] = {
     {.name = "target",
      .kind = LOP_OPTION_CHOICE,
      .default_text = "same-input",
-     .choices = "same-input",
-     .help = "what a block shall give: what the dense block gives for the same input",
-     .source = "LLMPrune-BESA main.py (without --prune-dense)"},
+     .choices = "same-input|dense-stream",
+     .help = "what a block shall give: what the dense block gives for the same input, or what the dense "
+             "model has there",
+     .source = "LLMPrune-BESA main.py: --prune-dense; BESA, Alg. 1"},
     {.name = "epochs",
      .kind = LOP_OPTION_INT,
      .default_text = "1",
@@ -111,6 +112,7 @@ static lop_status ask(const lop_settings *settings, const lop_target *target, lo
     lop_besa_options o;
     LOP_TRY(lop_besa_options_read(settings, target, &o));
     need->windows = o.windows;
+    if (o.dense_stream) need->what |= LOP_NEED_DENSE_STREAM;
     lop_log_say(log, LOP_EVENT_NOTE, "candidates are weighed by the softmax of %s",
                 o.form == LOP_BESA_SIGMOID ? "the sigmoids of their logits" : "their logits");
     return LOP_OK;

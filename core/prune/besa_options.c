@@ -104,6 +104,7 @@ lop_status lop_besa_options_read(const lop_settings *s, const lop_target *target
         .by_magnitude = is(s, "rank-by", "magnitude"),
         .adam = is(s, "optimizer", "adamw"),
         .cosine = is(s, "schedule", "cosine"),
+        .dense_stream = is(s, "target", "dense-stream"),
     };
     LOP_TRY(granularity_read(s, &o->each));
     const bool layer = o->each == 0;

@@ -28,6 +28,7 @@ typedef struct lop_besa_options {
     lop_besa_norm norm;
     float penalty, loss; /* weights of the two parts of what is minimised */
     bool by_magnitude;   /* ranks by |w| alone */
+    bool dense_stream;   /* the block shall give what the dense model has there */
     bool adam;           /* AdamW; else Prodigy */
     bool cosine;         /* the rate falls to 0 over the steps as a cosine does */
     float rate, d_coef;  /* learning rate; Prodigy's factor of the distance that it estimates */

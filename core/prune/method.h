@@ -15,7 +15,9 @@
 /* What the driver prepares before `block` is called. */
 enum {
     LOP_NEED_COLSUM_SQ = 1 << 0, /* sums of squares of each linear's inputs, over every calibration token */
-    LOP_NEED_LEARNING = 1 << 1   /* lop_learning */
+    LOP_NEED_LEARNING = 1 << 1,  /* lop_learning */
+    LOP_NEED_DENSE_STREAM =
+        1 << 2 /* lop_learning wants what the dense model has there, not the dense block of this input */
 };
 typedef struct lop_need {
     uint32_t what;   /* LOP_NEED_... */

@@ -58,7 +58,7 @@ static lop_status masks_open(lop_run *run)
 }
 
 /* Everything that computing needs, and nothing when there is nothing left to compute. */
-static lop_status machine_open(lop_run *run, int32_t first)
+static lop_status machine_open(lop_run *run)
 {
     lop_device *device = run->call->device;
     LOP_TRY(lop_queue_open(device, &run->queue));
@@ -67,25 +67,51 @@ static lop_status machine_open(lop_run *run, int32_t first)
         LOP_TRY(lop_forward_open_back(&run->net, device, run->word, run->options.forward_batch,
                                       run->calibration.seqlen, lop_run_learns(run) ? run->need.windows : 0,
                                       &run->forward));
+    return LOP_OK;
+}
+
+static lop_status reader_open(lop_run *run, int32_t first, int32_t end, bool dense)
+{
     const lop_source source = lop_run_written_source(run);
     const lop_reader_plan plan = {.net = &run->net,
-                                  .device = device,
-                                  .source = run->done == 0 || run->options.dense_stream ? NULL : &source,
+                                  .device = run->call->device,
+                                  .source = dense ? NULL : &source,
                                   .first = first,
-                                  .end = run->net.config->blocks,
+                                  .end = end,
                                   .blocks = run->mats.blocks,
                                   .count = 2};
     return lop_reader_open(&plan, &run->reader);
 }
 
+/* Reads what is walked: from the blocks on that are to be computed, or from the first one on, of which those that are
+ * written come as they were written unless dense ones are to be gone through. */
+static lop_status walk_open(lop_run *run)
+{
+    return reader_open(run, lop_run_forwards(run) ? 0 : run->done, run->net.config->blocks,
+                       run->done == 0 || run->options.dense_stream);
+}
+
+/* The stream of the dense model goes ahead through the blocks that are written: their dense weights are read once more. */
+static lop_status dense_stream_lead(lop_run *run)
+{
+    lop_status status = LOP_OK;
+    for (int32_t b = 0; status == LOP_OK && b < run->done; b++) status = lop_run_lead(run, b);
+    if (status == LOP_OK) status = lop_queue_wait(&run->queue);
+    lop_reader_close(run->reader);
+    run->reader = NULL;
+    return status == LOP_OK ? walk_open(run) : status;
+}
+
 static lop_status blocks_walk(lop_run *run)
 {
     const int32_t blocks = run->net.config->blocks, done = run->done;
-    const bool replays = lop_run_forwards(run);
+    const bool replays = lop_run_forwards(run), leads = lop_run_has_dense_stream(run) && done > 0;
     if (done == blocks) return LOP_OK;
-    LOP_TRY(machine_open(run, replays ? 0 : done));
+    LOP_TRY(machine_open(run));
+    LOP_TRY(leads ? reader_open(run, 0, done, true) : walk_open(run));
     const double from = lop_clock_seconds();
     if (replays) LOP_TRY(lop_run_embed(run));
+    if (leads) LOP_TRY(dense_stream_lead(run));
     run->seconds.calibrate += lop_clock_seconds() - from;
     for (int32_t b = replays ? 0 : done; b < blocks; b++)
         LOP_TRY(b < done ? lop_run_replay(run, b) : lop_run_compute(run, b));

@@ -147,6 +147,7 @@ lop_status lop_run_compute(lop_run *run, int32_t index)
     LOP_TRY(lop_run_count_zeros(run, LOP_COUNT_BEFORE));
     const double loaded = lop_clock_seconds();
     if (lop_run_forwards(run)) LOP_TRY(lop_run_pass_dense(run, index));
+    if (lop_run_has_dense_stream(run)) LOP_TRY(lop_run_pass_beside(run, index));
     LOP_TRY(lop_run_count_look(run, index, NULL));
     const double calibrated = lop_clock_seconds();
     LOP_TRY(decide(run, index, &chosen));
@@ -159,6 +160,13 @@ lop_status lop_run_compute(lop_run *run, int32_t index)
     run->seconds.calibrate += calibrated - loaded;
     run->seconds.learn += learned - calibrated;
     return LOP_OK;
+}
+
+lop_status lop_run_lead(lop_run *run, int32_t index)
+{
+    LOP_TRY(lop_log_check_stop(run->call->log));
+    LOP_TRY(load(run));
+    return lop_run_pass_beside(run, index);
 }
 
 lop_status lop_run_replay(lop_run *run, int32_t index)

@@ -79,7 +79,8 @@ static lop_status place_streams(lop_run *run, lop_device *device, lop_place plac
     if (!lop_run_forwards(run)) return LOP_OK;
     LOP_TRY(lop_stream_open(device, &shape, &run->input));
     shape.type = LOP_F32; /* a loss is a small difference: rounding its terms would drown it */
-    if (lop_run_keeps_dense(run)) LOP_TRY(lop_stream_open(device, &shape, &run->dense));
+    if (lop_run_keeps_dense(run) || lop_run_has_dense_stream(run))
+        LOP_TRY(lop_stream_open(device, &shape, &run->dense));
     return LOP_OK;
 }
 

@@ -154,12 +154,23 @@ static lop_status calibration_take(lop_run *run)
     return LOP_OK;
 }
 
+/* A loss is held against the dense block on the same input, and with a stream of the dense model nobody computes that. */
+static lop_status losses_leave(lop_run *run)
+{
+    if (run->options.loss_after && lop_settings_given(run->call->settings, "losses"))
+        return LOP_FAIL(LOP_E_ARGUMENT, "losses %s and target dense-stream do not go together: leave one out",
+                        lop_settings_text(run->call->settings, "losses"));
+    run->options.loss_before = run->options.loss_after = false;
+    return LOP_OK;
+}
+
 /* The windows of a step lie in one batch of the stream. */
 static lop_status need_read(lop_run *run)
 {
     const lop_settings *s = run->call->settings;
     run->need = (lop_need){.what = run->method->needs, .windows = 1};
     if (run->method->ask != NULL) LOP_TRY(run->method->ask(s, &run->target, run->call->log, &run->need));
+    if (lop_run_has_dense_stream(run)) LOP_TRY(losses_leave(run));
     const int32_t batch = run->options.forward_batch;
     if (!lop_run_learns(run) || batch % run->need.windows == 0) return LOP_OK;
     return LOP_FAIL(
@@ -214,9 +225,14 @@ bool lop_run_learns(const lop_run *run)
     return (run->need.what & LOP_NEED_LEARNING) != 0;
 }
 
+bool lop_run_has_dense_stream(const lop_run *run)
+{
+    return (run->need.what & LOP_NEED_DENSE_STREAM) != 0;
+}
+
 bool lop_run_keeps_dense(const lop_run *run)
 {
-    return run->options.loss_after || lop_run_learns(run);
+    return run->options.loss_after || (lop_run_learns(run) && !lop_run_has_dense_stream(run));
 }
 
 /* ---- settings as JSON */

@@ -93,7 +93,9 @@ typedef struct lop_run {
     lop_learning learning; /* of the block at work */
     lop_reader *reader;
     lop_stream input; /* of the block at work, in the word of weights */
-    lop_stream dense; /* the dense block's output, f32: what losses are held against */
+    lop_stream
+        dense; /* f32: what the dense block makes of the input, which losses are held against; or the stream
+                         that goes through dense blocks alone */
 
     json_t *blocks;  /* of the report */
     json_t *learned; /* what the method tells of the block at work; NULL: none is */
@@ -102,10 +104,11 @@ typedef struct lop_run {
     double began;
 } lop_run;
 
-/* True if the run feeds calibration windows through blocks at all; if its method learns from them; and if what the dense
- * block makes of them is kept. */
+/* True if the run feeds calibration windows through blocks at all; if its method learns from them, and towards a stream
+ * that goes through dense blocks alone; and if what the dense block makes of them is kept. */
 bool lop_run_forwards(const lop_run *run);
 bool lop_run_learns(const lop_run *run);
+bool lop_run_has_dense_stream(const lop_run *run);
 bool lop_run_keeps_dense(const lop_run *run);
 
 /* Options and what follows from headers alone (run_options.c): nothing is computed or written. */
@@ -151,6 +154,7 @@ size_t lop_run_job_bytes(const lop_run *run);
 LOP_CHECKED lop_status lop_run_embed(lop_run *run); /* waits once, at its end */
 LOP_CHECKED lop_status lop_run_pass_dense(lop_run *run, int32_t index);
 LOP_CHECKED lop_status lop_run_pass_pruned(lop_run *run, int32_t index);
+LOP_CHECKED lop_status lop_run_pass_beside(lop_run *run, int32_t index); /* moves the dense stream on */
 LOP_CHECKED lop_status lop_run_pass_loss(lop_run *run);                  /* measures LOP_LOSS_BEFORE only */
 LOP_CHECKED lop_status lop_run_pass_replay(lop_run *run, int32_t index); /* propagates only */
 
@@ -188,6 +192,8 @@ void lop_run_choose(lop_run *run, int32_t index, lop_prune_block *out);
 LOP_CHECKED lop_status lop_run_tell(const lop_run *run, int32_t index, const char *state);
 LOP_CHECKED lop_status lop_run_tell_written(lop_run *run); /* of those that are by now */
 LOP_CHECKED lop_status lop_run_compute(lop_run *run, int32_t index);
+LOP_CHECKED lop_status
+lop_run_lead(lop_run *run, int32_t index); /* moves the dense stream through a block that is written */
 LOP_CHECKED lop_status lop_run_replay(lop_run *run, int32_t index);
 
 /* What no method touches is copied before the first block is written, by the writer: a weight that is no number is found

@@ -18,12 +18,19 @@ static lop_mat batch_x(const lop_run *run, int32_t batch)
     return lop_mat_rows(run->mats.x, 0, lop_stream_sequences(&run->input, batch) * run->calibration.seqlen);
 }
 
-static lop_status batch_forward(lop_run *run, int32_t batch, lop_mat x, const lop_watch *watch)
+/* Batch `batch` of the stream through the block, in x. */
+static lop_status stream_forward(lop_run *run, const lop_stream *s, int32_t batch, lop_mat x,
+                                 const lop_watch *watch)
 {
     LOP_TRY(lop_log_check_stop(run->call->log));
-    LOP_TRY(lop_stream_load(&run->queue, &run->input, batch, x));
-    return lop_block_forward(&run->queue, run->forward, run->block, x,
-                             lop_stream_sequences(&run->input, batch), run->calibration.seqlen, watch);
+    LOP_TRY(lop_stream_load(&run->queue, s, batch, x));
+    return lop_block_forward(&run->queue, run->forward, run->block, x, lop_stream_sequences(s, batch),
+                             run->calibration.seqlen, watch);
+}
+
+static lop_status batch_forward(lop_run *run, int32_t batch, lop_mat x, const lop_watch *watch)
+{
+    return stream_forward(run, &run->input, batch, x, watch);
 }
 
 static void tell(const lop_run *run, int32_t index, double part)
@@ -43,6 +50,7 @@ static lop_status embed(lop_run *run, lop_embedder *embedder)
                                   x.rows, x));
         LOP_TRY(lop_run_round(run, x, as));
         LOP_TRY(stream_put(run, i, x));
+        if (lop_run_has_dense_stream(run)) LOP_TRY(lop_stream_store(&run->queue, &run->dense, i, x));
         first += lop_stream_sequences(&run->input, i);
     }
     return lop_run_count_look(run, -1, NULL);
@@ -71,7 +79,8 @@ static lop_status statistics_count(lop_run *run)
 lop_status lop_run_pass_dense(lop_run *run, int32_t index)
 {
     const bool last = index + 1 == run->net.config->blocks, needs = run->need.what != 0;
-    const bool keeps = lop_run_keeps_dense(run), moves = run->options.dense_stream && !keeps && !last;
+    const bool keeps = lop_run_keeps_dense(run);
+    const bool moves = run->options.dense_stream && !keeps && !lop_run_learns(run) && !last;
     const lop_watch watch = {.fn = needs ? lop_statistics_watch : NULL,
                              .user = &run->mats.statistics,
                              .last_needed = keeps || moves};
@@ -88,6 +97,18 @@ lop_status lop_run_pass_dense(lop_run *run, int32_t index)
     LOP_TRY(lop_statistics_end(&run->queue, &run->mats.statistics));
     LOP_TRY(lop_statistics_sum(run->comm, &run->queue, &run->mats.statistics));
     return statistics_count(run);
+}
+
+lop_status lop_run_pass_beside(lop_run *run, int32_t index)
+{
+    const lop_watch watch = {.last_needed = true};
+    for (int32_t i = 0; i < run->dense.count; i++) {
+        const lop_mat x = batch_x(run, i);
+        LOP_TRY(stream_forward(run, &run->dense, i, x, &watch));
+        LOP_TRY(lop_stream_store(&run->queue, &run->dense, i, x));
+        tell(run, index, 0.2 * (i + 1) / run->dense.count);
+    }
+    return LOP_OK;
 }
 
 static lop_status loss_add(lop_run *run, int what, int32_t batch, lop_mat x)
@@ -112,7 +133,8 @@ lop_status lop_run_pass_loss(lop_run *run)
 lop_status lop_run_pass_pruned(lop_run *run, int32_t index)
 {
     const bool last = index + 1 == run->net.config->blocks, measures = run->options.loss_after;
-    const bool moves = !last && (!run->options.dense_stream || lop_run_keeps_dense(run));
+    const bool kept = lop_run_keeps_dense(run) || lop_run_learns(run);
+    const bool moves = !last && (!run->options.dense_stream || kept);
     const lop_watch watch = {.last_needed = true};
     if (!measures && !moves) return LOP_OK;
     for (int32_t i = 0; i < run->input.count; i++) {
