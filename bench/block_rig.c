@@ -40,7 +40,7 @@ static lop_status place(lop_device *device, lop_type word, block_rig *r)
     LOP_TRY(lop_arena_mat(r->arena, 1, 1, LOP_I64, &r->wrong));
     LOP_TRY(lop_mat_zero(r->queue, r->wrong));
     if (r->method == NULL) return LOP_OK;
-    LOP_TRY(lop_statistics_place(r->arena, &r->net, rows, &r->statistics));
+    LOP_TRY(lop_statistics_place(r->arena, &r->net, rows, false, &r->statistics));
     LOP_TRY(lop_statistics_reset(r->queue, &r->statistics));
     for (int32_t i = 0; i < r->block.count; i++) {
         const lop_mat w = r->block.linears[i].w;

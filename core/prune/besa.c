@@ -75,9 +75,17 @@ static const lop_option options[] = {
     {.name = "rank-by",
      .kind = LOP_OPTION_CHOICE,
      .default_text = "wanda",
-     .choices = "wanda|magnitude",
+     .choices = "wanda|magnitude|sparsegpt",
      .help = "a row's order of importance, fixed before learning",
-     .source = "BESA, section 3.2; main.py --metric"},
+     .source = "BESA, section 3.2; models/sparse_layers.py: Wanda, Weight, SparseGPT-Git"},
+    {.name = "damping",
+     .alias = "percdamp",
+     .kind = LOP_OPTION_REAL,
+     .default_text = "0.01",
+     .low = 0,
+     .high = 1e3,
+     .help = "with rank-by sparsegpt: what the Hessian's diagonal grows by, a part of its mean",
+     .source = "SparseGPT, sparsegpt.py percdamp"},
     {.name = "mask-rule",
      .kind = LOP_OPTION_CHOICE,
      .default_text = "count",
@@ -113,6 +121,7 @@ static lop_status ask(const lop_settings *settings, const lop_target *target, lo
     LOP_TRY(lop_besa_options_read(settings, target, &o));
     need->windows = o.windows;
     if (o.dense_stream) need->what |= LOP_NEED_DENSE_STREAM;
+    if (o.metric == LOP_BESA_BY_INVERSE) need->what |= LOP_NEED_GRAM;
     lop_log_say(log, LOP_EVENT_NOTE, "candidates are weighed by the softmax of %s",
                 o.form == LOP_BESA_SIGMOID ? "the sigmoids of their logits" : "their logits");
     return LOP_OK;

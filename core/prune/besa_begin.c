@@ -128,6 +128,7 @@ lop_status lop_besa_place(lop_prune_block *block, lop_besa *b)
     LOP_TRY(place_logits(block->arena, b, groups));
     logits_share(b);
     LOP_TRY(place_loss(block->arena, b));
+    if (b->options.metric == LOP_BESA_BY_INVERSE) LOP_TRY(lop_besa_place_factors(block->arena, b));
     return place_scores(block->arena, b);
 }
 
@@ -141,9 +142,11 @@ int32_t lop_besa_slab(const lop_besa *b, int32_t cols)
 lop_status lop_besa_score(lop_besa *b, const lop_besa_linear *l, int32_t first, int32_t rows, lop_mat *score)
 {
     const lop_mat w = lop_mat_rows(l->linear->view->w, first, rows);
+    const lop_mat norms = b->options.metric == LOP_BESA_BY_WANDA ? l->linear->colsum_sq : LOP_NONE;
     *score = lop_mat_of(b->score.buf, b->score.at, rows, w.cols, LOP_F32);
-    return lop_score_scaled(b->block->queue, w, b->options.by_magnitude ? LOP_NONE : l->linear->colsum_sq,
-                            *score);
+    if (b->options.metric == LOP_BESA_BY_INVERSE)
+        return lop_score_obs(b->block->queue, w, l->factor, 2, *score);
+    return lop_score_scaled(b->block->queue, w, norms, *score);
 }
 
 static lop_status rank(lop_besa *b, const lop_besa_linear *l)
@@ -182,6 +185,7 @@ lop_status lop_besa_begin(lop_besa *b)
     lop_queue *q = b->block->queue;
     LOP_TRY(logits_begin(b));
     LOP_TRY(weights_begin(b));
+    if (b->options.metric == LOP_BESA_BY_INVERSE) LOP_TRY(lop_besa_factor(b));
     for (int32_t i = 0; i < b->count; i++) {
         LOP_TRY(rank(b, &b->linears[i]));
         LOP_TRY(lop_mat_zero(q, b->linears[i].was));

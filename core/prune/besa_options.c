@@ -101,7 +101,10 @@ lop_status lop_besa_options_read(const lop_settings *s, const lop_target *target
                                              : LOP_BESA_OVER_ALL,
         .penalty = (float)lop_settings_real(s, "sparsity-beta"),
         .loss = (float)lop_settings_real(s, "l2-alpha"),
-        .by_magnitude = is(s, "rank-by", "magnitude"),
+        .metric = is(s, "rank-by", "wanda")       ? LOP_BESA_BY_WANDA
+                  : is(s, "rank-by", "magnitude") ? LOP_BESA_BY_MAGNITUDE
+                                                  : LOP_BESA_BY_INVERSE,
+        .damping = (float)lop_settings_real(s, "damping"),
         .adam = is(s, "optimizer", "adamw"),
         .cosine = is(s, "schedule", "cosine"),
         .dense_stream = is(s, "target", "dense-stream"),

@@ -9,6 +9,11 @@
 
 typedef enum lop_besa_form { LOP_BESA_SOFTMAX, LOP_BESA_SIGMOID } lop_besa_form;
 typedef enum lop_besa_rule { LOP_BESA_BY_COUNT, LOP_BESA_BY_THRESHOLD } lop_besa_rule;
+typedef enum lop_besa_metric {
+    LOP_BESA_BY_WANDA,
+    LOP_BESA_BY_MAGNITUDE,
+    LOP_BESA_BY_INVERSE /* SparseGPT's: w^2 by the diagonal of the inverse Hessian's factor, squared */
+} lop_besa_metric;
 typedef enum lop_besa_norm {
     LOP_BESA_PER_STEP, /* each output channel by its energy in the step's windows */
     LOP_BESA_OVER_ALL, /* by its energy in all windows */
@@ -26,12 +31,13 @@ typedef struct lop_besa_options {
     lop_besa_form form;
     lop_besa_rule rule;
     lop_besa_norm norm;
-    float penalty, loss; /* weights of the two parts of what is minimised */
-    bool by_magnitude;   /* ranks by |w| alone */
-    bool dense_stream;   /* the block shall give what the dense model has there */
-    bool adam;           /* AdamW; else Prodigy */
-    bool cosine;         /* the rate falls to 0 over the steps as a cosine does */
-    float rate, d_coef;  /* learning rate; Prodigy's factor of the distance that it estimates */
+    float penalty, loss;    /* weights of the two parts of what is minimised */
+    lop_besa_metric metric; /* of the ranks */
+    float damping;          /* of a Hessian, part of its mean diagonal */
+    bool dense_stream;      /* the block shall give what the dense model has there */
+    bool adam;              /* AdamW; else Prodigy */
+    bool cosine;            /* the rate falls to 0 over the steps as a cosine does */
+    float rate, d_coef;     /* learning rate; Prodigy's factor of the distance that it estimates */
 } lop_besa_options;
 
 /* Reads the method's table. LOP_E_ARGUMENT: what cannot be read, or a target out of the form's reach. */
@@ -44,9 +50,10 @@ void lop_besa_first_logits(const lop_besa_options *o, float *logit);
 /* One linear: what is fixed while it is learned (order, w), where it stands (used, was) and what decides (theta). */
 typedef struct lop_besa_linear {
     const lop_prune_linear *linear;
-    lop_mat used;               /* (R, C) W: the weights of the trial */
-    lop_mat order;              /* (R, C) u16: columns by rising importance */
-    lop_mat was;                /* (R, 1) u32: how many of each row are out of `used` */
+    lop_mat used;   /* (R, C) W: the weights of the trial */
+    lop_mat order;  /* (R, C) u16: columns by rising importance */
+    lop_mat factor; /* (1, C) f32: diagonal of the inverse Hessian's factor; absent unless ranked by it */
+    lop_mat was;    /* (R, 1) u32: how many of each row are out of `used` */
     lop_mat theta, grad;        /* (G, J) f32: how far logits have moved; the gradient */
     lop_mat bucket, bucket_sum; /* (R, B), (G, B) f32: of the mask's gradient; the same matrix where G is R */
     lop_mat count;              /* (G, 1) u32: how many shall be out */
@@ -76,7 +83,9 @@ typedef struct lop_besa {
     lop_mat row_sum;    /* (windows T, 1) f32 */
     lop_mat losses;     /* (1, 2 steps) f32: a pair a step */
     lop_mat sparsities; /* (1, steps + 1) f32: expected, before each step and after the last */
-    lop_mat score;      /* (1, n) f32 and u32: scores of as many rows as fit, and what ranking them takes */
+    lop_mat factor_scratch, factor_mean; /* (1, n), (1, 1) f32: only where ranked by a factor */
+    lop_mat factor_bad;                  /* (1, 2) i32 */
+    lop_mat score; /* (1, n) f32 and u32: scores of as many rows as fit, and what ranking them takes */
     lop_mat scratch;
 } lop_besa;
 
@@ -85,6 +94,11 @@ LOP_CHECKED lop_status lop_besa_place(lop_prune_block *block, lop_besa *out);
 
 /* Trial weights, orders and first logits (besa_begin.c); waits for small uploads. */
 LOP_CHECKED lop_status lop_besa_begin(lop_besa *b);
+
+/* The factors' diagonals from the Gram matrices, which are overwritten (besa_factor.c). LOP_E_NUMERIC: a matrix that damping
+ * does not save. Waits. */
+LOP_CHECKED lop_status lop_besa_place_factors(lop_arena *a, lop_besa *b);
+LOP_CHECKED lop_status lop_besa_factor(lop_besa *b);
 
 /* Scores of rows [first, first + rows) of a linear. */
 LOP_CHECKED lop_status lop_besa_score(lop_besa *b, const lop_besa_linear *l, int32_t first, int32_t rows,

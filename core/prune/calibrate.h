@@ -22,14 +22,15 @@ LOP_CHECKED lop_status lop_calibration_open(const lop_net *net, const lop_settin
                                             lop_calibration *out);
 void lop_calibration_close(lop_calibration *c);
 
-/* Sums over tokens of the squares of each distinct input of a block's linears. */
+/* Sums over tokens, of each distinct input of a block's linears: squares, and products of all pairs. */
 typedef struct lop_statistics {
     lop_mat colsum_sq[LOP_INPUT_COUNT]; /* (1, in) f32, from lop_statistics_end on */
     lop_mat parts[LOP_INPUT_COUNT];     /* (P, in) f32: what forward calls add up in */
+    lop_mat gram[LOP_INPUT_COUNT];      /* (in, in) f32, the lower triangle; absent: not wanted */
 } lop_statistics;
 
 /* Places them for forward calls of at most `rows` tokens. */
-LOP_CHECKED lop_status lop_statistics_place(lop_arena *arena, const lop_net *net, int32_t rows,
+LOP_CHECKED lop_status lop_statistics_place(lop_arena *arena, const lop_net *net, int32_t rows, bool gram,
                                             lop_statistics *out);
 LOP_CHECKED lop_status lop_statistics_reset(lop_queue *q, const lop_statistics *s);
 

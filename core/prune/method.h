@@ -15,9 +15,10 @@
 /* What the driver prepares before `block` is called. */
 enum {
     LOP_NEED_COLSUM_SQ = 1 << 0, /* sums of squares of each linear's inputs, over every calibration token */
-    LOP_NEED_LEARNING = 1 << 1,  /* lop_learning */
+    LOP_NEED_GRAM = 1 << 1,      /* sums of products of all pairs of them */
+    LOP_NEED_LEARNING = 1 << 2,  /* lop_learning */
     LOP_NEED_DENSE_STREAM =
-        1 << 2 /* lop_learning wants what the dense model has there, not the dense block of this input */
+        1 << 3 /* which wants what the dense model has there, not the dense block of this input */
 };
 typedef struct lop_need {
     uint32_t what;   /* LOP_NEED_... */
@@ -29,7 +30,10 @@ typedef struct lop_prune_linear {
     const lop_linear_view *view; /* weights (out, in), dense; read only */
     lop_target target;
     lop_mat colsum_sq; /* (1, in) f32; absent unless needed */
-    lop_mat keep;      /* (out, ceil(in/8)) u8: the method fills it */
+    lop_mat
+        gram; /* (in, in) f32, lower triangle, one matrix for linears of one input, the method's to overwrite;
+                          absent unless needed */
+    lop_mat keep; /* (out, ceil(in/8)) u8: the method fills it */
 } lop_prune_linear;
 
 /* What a method has that learns from the error of the block's output. T tokens a window, C hidden width. */

@@ -58,6 +58,7 @@ void lop_run_choose(lop_run *run, int32_t index, lop_prune_block *out)
             (lop_prune_linear){.view = view,
                                .target = run->target,
                                .colsum_sq = statistics ? m->statistics.colsum_sq[view->input] : LOP_NONE,
+                               .gram = m->statistics.gram[view->input],
                                .keep = m->keep[i]};
     }
 }

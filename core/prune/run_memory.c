@@ -43,7 +43,8 @@ static lop_status place_passes(lop_run *run, lop_run_mats *m)
     LOP_TRY(lop_arena_mat(run->arena, rows, width, LOP_F32, &m->x));
     LOP_TRY(lop_arena_mat(run->arena, rows, 1, LOP_F32, &m->row_sum));
     LOP_TRY(lop_arena_mat(run->arena, rows, 1, LOP_U32, &m->row_count));
-    LOP_TRY(lop_statistics_place(run->arena, &run->net, rows, &m->statistics));
+    LOP_TRY(lop_statistics_place(run->arena, &run->net, rows, (run->need.what & LOP_NEED_GRAM) != 0,
+                                 &m->statistics));
     if (run->options.loss_before || lop_run_learns(run))
         LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->other));
     if (lop_run_learns(run))

@@ -1,9 +1,10 @@
-/* statistics.c - sums of squares of inputs, gathered while a block runs. One accumulator serves all linears that share
- * an input. */
+/* statistics.c - sums of squares and of products of inputs, gathered while a block runs. One accumulator serves all
+ * linears that share an input. */
 #include "core/device/device.h"
 #include "core/prune/calibrate.h"
 
-lop_status lop_statistics_place(lop_arena *arena, const lop_net *net, int32_t rows, lop_statistics *out)
+lop_status lop_statistics_place(lop_arena *arena, const lop_net *net, int32_t rows, bool gram,
+                                lop_statistics *out)
 {
     *out = (lop_statistics){0};
     for (int i = 0; i < LOP_LINEAR_COUNT; i++) {
@@ -13,6 +14,7 @@ lop_status lop_statistics_place(lop_arena *arena, const lop_net *net, int32_t ro
         LOP_TRY(lop_arena_mat(arena, 1, linear->in, LOP_F32, &out->colsum_sq[input]));
         LOP_TRY(lop_arena_mat(arena, lop_colsum_parts(rows, linear->in), linear->in, LOP_F32,
                               &out->parts[input]));
+        if (gram) LOP_TRY(lop_arena_mat(arena, linear->in, linear->in, LOP_F32, &out->gram[input]));
     }
     return LOP_OK;
 }
@@ -23,6 +25,7 @@ lop_status lop_statistics_reset(lop_queue *q, const lop_statistics *s)
         if (!lop_mat_present(s->parts[i])) continue;
         LOP_TRY(lop_mat_zero(q, s->parts[i]));
         LOP_TRY(lop_mat_zero(q, s->colsum_sq[i]));
+        if (lop_mat_present(s->gram[i])) LOP_TRY(lop_mat_zero(q, s->gram[i]));
     }
     return LOP_OK;
 }
@@ -30,6 +33,7 @@ lop_status lop_statistics_reset(lop_queue *q, const lop_statistics *s)
 lop_status lop_statistics_watch(void *statistics, lop_queue *q, lop_input_id input, lop_mat x)
 {
     const lop_statistics *s = statistics;
+    if (lop_mat_present(s->gram[input])) LOP_TRY(lop_gram(q, 1.0f, x, s->gram[input]));
     return lop_mat_present(s->parts[input]) ? lop_colsum_sq(q, x, s->parts[input]) : LOP_OK;
 }
 
@@ -42,7 +46,9 @@ lop_status lop_statistics_end(lop_queue *q, const lop_statistics *s)
 
 lop_status lop_statistics_sum(lop_comm *c, lop_queue *q, const lop_statistics *s)
 {
-    for (int i = 0; i < LOP_INPUT_COUNT; i++)
+    for (int i = 0; i < LOP_INPUT_COUNT; i++) {
         if (lop_mat_present(s->colsum_sq[i])) LOP_TRY(lop_comm_all_sum(c, q, s->colsum_sq[i]));
+        if (lop_mat_present(s->gram[i])) LOP_TRY(lop_comm_all_sum(c, q, s->gram[i]));
+    }
     return LOP_OK;
 }
