@@ -11,9 +11,13 @@
 /* Called with each distinct input of the block's linears as soon as it exists; input (S T, in) word. What it queues is
  * done before the matrix changes. */
 typedef lop_status lop_watch_fn(void *user, lop_queue *q, lop_input_id input, lop_mat x);
+typedef lop_status lop_middle_fn(void *user, lop_queue *q, lop_mat x);
 typedef struct lop_watch {
     lop_watch_fn *fn; /* NULL: nobody watches */
     void *user;
+    lop_middle_fn
+        *middle; /* called with the residual stream between the halves (S T, C) f32; NULL: nobody wants it */
+    void *middle_user;
     bool
         last_needed; /* false: nobody wants the block's output, and the products after the last input are left out */
 } lop_watch;
@@ -41,12 +45,23 @@ LOP_CHECKED lop_status lop_block_forward_taped(lop_queue *q, lop_forward *f, con
  * f32. What it queues is done before they change. */
 typedef lop_status lop_weight_fn(void *user, lop_queue *q, int32_t linear, int32_t first, lop_mat dw);
 
+typedef struct lop_back_watch {
+    lop_weight_fn *weight;
+    lop_middle_fn *middle; /* NULL: the gradient goes on as it is */
+    void *user;
+} lop_back_watch;
+
 /* From dy (S T, C) f32, the gradient of a loss with respect to what the tape's forward gave, those with respect to the
  * weights of all linears, as the block holds them now: down; gate, up; o; q, k, v, each from its first row on. In place: dy
  * becomes the gradient with respect to the stream between the halves, or, if the tape has the block's input, to that. The
  * tape is spent. All is linear in dy; with 16-bit words a caller scales it so that its parts lie within the word. */
 LOP_CHECKED lop_status lop_block_backward(lop_queue *q, lop_forward *f, const lop_block *block, lop_mat dy,
                                           lop_tape *tape, lop_weight_fn *fn, void *user);
+
+/* The same for losses of both halves: `middle` is called between them with the gradient with respect to the stream there,
+ * which it may replace by that of another loss (S T, C) f32. */
+LOP_CHECKED lop_status lop_block_backward_halves(lop_queue *q, lop_forward *f, const lop_block *block,
+                                                 lop_mat dy, lop_tape *tape, const lop_back_watch *watch);
 
 /* Keys and values of every block so far, for generation: one sequence of up to `positions` tokens. */
 typedef struct lop_cache lop_cache;

@@ -14,8 +14,7 @@ typedef struct back {
     lop_mat dy;    /* (S T, C) f32, in place */
     lop_tape tape; /* cut to the call */
     lop_back_room room;
-    lop_weight_fn *fn;
-    void *user;
+    const lop_back_watch *watch;
     int32_t linear; /* whose slabs come */
 } back;
 
@@ -67,7 +66,7 @@ lop_status lop_back_place(lop_arena *a, const lop_net *net, lop_type word, int32
 static lop_status hand_out(void *user, lop_queue *q, int32_t first, lop_mat dw)
 {
     const back *b = user;
-    return b->fn(b->user, q, b->linear, first, dw);
+    return b->watch->weight(b->watch->user, q, b->linear, first, dw);
 }
 
 /* dW of the linears that take `input`, whose output's gradients stand side by side in dy as their weights are stacked. */
@@ -187,19 +186,27 @@ static lop_status run_back(lop_queue *q, back *b, const lop_tape *tape)
     LOP_TRY(lop_tape_cut(tape, tape->sequences, tape->tokens, &b->tape));
     LOP_TRY(lop_back_place(b->f->arena, b->f->net, b->f->word, tape->sequences, tape->tokens, &b->room));
     LOP_TRY(ffn_back(q, b));
+    if (b->watch->middle) LOP_TRY(b->watch->middle(b->watch->user, q, b->dy));
     return attention_half_back(q, b);
 }
 
-lop_status lop_block_backward(lop_queue *q, lop_forward *f, const lop_block *block, lop_mat dy,
-                              lop_tape *tape, lop_weight_fn *fn, void *user)
+lop_status lop_block_backward_halves(lop_queue *q, lop_forward *f, const lop_block *block, lop_mat dy,
+                                     lop_tape *tape, const lop_back_watch *watch)
 {
-    back b = {.f = f, .block = block, .dy = dy, .fn = fn, .user = user};
+    back b = {.f = f, .block = block, .dy = dy, .watch = watch};
     const lop_arena_mark mark = lop_arena_here(f->arena);
     const lop_status status = run_back(q, &b, tape);
     lop_arena_reset(f->arena, mark);
     tape->sequences = 0;
     if (status != LOP_OK) lop_note("in block %d, backward", block->index);
     return status;
+}
+
+lop_status lop_block_backward(lop_queue *q, lop_forward *f, const lop_block *block, lop_mat dy,
+                              lop_tape *tape, lop_weight_fn *fn, void *user)
+{
+    const lop_back_watch watch = {.weight = fn, .user = user};
+    return lop_block_backward_halves(q, f, block, dy, tape, &watch);
 }
 
 size_t lop_backward_bytes(const lop_net *net, lop_type word, int32_t sequences, int32_t tokens)

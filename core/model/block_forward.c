@@ -348,6 +348,7 @@ static lop_status run_halves(lop_queue *q, pass *p)
     LOP_TRY(run_attention(q, p));
     lop_arena_reset(a, mark);
     if (p->tape) LOP_TRY(lop_cast(q, p->x, p->tape->middle));
+    if (p->watch && p->watch->middle) LOP_TRY(p->watch->middle(p->watch->middle_user, q, p->x));
     return run_ffn(q, p);
 }
 

@@ -16,6 +16,12 @@ static const lop_option options[] = {
      .help = "what a block shall give: what the dense block gives for the same input, or what the dense "
              "model has there",
      .source = "LLMPrune-BESA main.py: --prune-dense; BESA, Alg. 1"},
+    {.name = "unit",
+     .kind = LOP_OPTION_CHOICE,
+     .default_text = "block",
+     .choices = "block|halves",
+     .help = "what is reconstructed, with a target of its own: the block, or attention and feed-forward each",
+     .source = "BESA, section 3 and its ablation of the unit"},
     {.name = "epochs",
      .kind = LOP_OPTION_INT,
      .default_text = "1",
@@ -121,6 +127,7 @@ static lop_status ask(const lop_settings *settings, const lop_target *target, lo
     LOP_TRY(lop_besa_options_read(settings, target, &o));
     need->windows = o.windows;
     if (o.dense_stream) need->what |= LOP_NEED_DENSE_STREAM;
+    if (o.halves) need->what |= LOP_NEED_MIDDLE;
     if (o.metric == LOP_BESA_BY_INVERSE) need->what |= LOP_NEED_GRAM;
     lop_log_say(log, LOP_EVENT_NOTE, "candidates are weighed by the softmax of %s",
                 o.form == LOP_BESA_SIGMOID ? "the sigmoids of their logits" : "their logits");

@@ -62,15 +62,21 @@ static lop_status place_logits(lop_arena *a, lop_besa *b, int32_t groups)
     return lop_arena_mat(a, 1, LOP_PRODIGY_STATE, LOP_F32, &b->state);
 }
 
+static lop_status place_unit(lop_arena *a, const lop_besa *b, lop_besa_unit *u)
+{
+    const int32_t hidden = b->block->learning->x.cols;
+    LOP_TRY(lop_arena_mat(a, 1, hidden, LOP_F32, &u->norm));
+    LOP_TRY(lop_arena_mat(a, 1, 2 * (b->steps > 0 ? b->steps : 1), LOP_F32, &u->losses));
+    return lop_arena_mat(a, 1, b->steps + 1, LOP_F32, &u->sparsities);
+}
+
 static lop_status place_loss(lop_arena *a, lop_besa *b)
 {
     const lop_learning *l = b->block->learning;
     const int32_t rows = l->windows * l->tokens, hidden = l->x.cols;
-    LOP_TRY(lop_arena_mat(a, 1, hidden, LOP_F32, &b->weight));
+    for (int32_t i = 0; i < b->unit_count; i++) LOP_TRY(place_unit(a, b, &b->units[i]));
     LOP_TRY(lop_arena_mat(a, lop_colsum_parts(rows, hidden), hidden, LOP_F32, &b->energy));
-    LOP_TRY(lop_arena_mat(a, rows, 1, LOP_F32, &b->row_sum));
-    LOP_TRY(lop_arena_mat(a, 1, 2 * (b->steps > 0 ? b->steps : 1), LOP_F32, &b->losses));
-    return lop_arena_mat(a, 1, b->steps + 1, LOP_F32, &b->sparsities);
+    return lop_arena_mat(a, rows, 1, LOP_F32, &b->row_sum);
 }
 
 static lop_status place_scores(lop_arena *a, lop_besa *b)
@@ -95,7 +101,26 @@ static void logits_share(lop_besa *b)
         l->count = lop_mat_rows(b->count_all, at, groups);
         l->alpha = lop_mat_rows(b->alpha, at, groups);
         l->part = lop_mat_rows(b->part, at, groups);
+        if (b->units[l->unit].groups == 0) b->units[l->unit].group = at;
+        b->units[l->unit].groups += groups;
         at += groups;
+    }
+}
+
+/* The last unit gives the block's output, and a first one what enters its second half. */
+static void units_share(lop_besa *b)
+{
+    const lop_learning *learning = b->block->learning;
+    b->unit_count = b->options.halves ? 2 : 1;
+    for (int32_t i = 0; i < b->unit_count; i++)
+        b->units[i].want = i + 1 == b->unit_count ? learning->want : learning->middle;
+    for (int32_t i = 0; i < b->count; i++) {
+        lop_besa_linear *l = &b->linears[i];
+        const lop_input_id input = l->linear->view->input;
+        l->unit = b->options.halves && (input == LOP_INPUT_FFN || input == LOP_INPUT_DOWN);
+        lop_besa_unit *u = &b->units[l->unit];
+        if (u->count++ == 0) u->first = i;
+        u->weights += lop_mat_elements(l->order);
     }
 }
 
@@ -123,9 +148,9 @@ lop_status lop_besa_place(lop_prune_block *block, lop_besa *b)
         b->by_index[at] = l;
         LOP_TRY(place_linear(block->arena, b, l));
         groups += groups_of(&b->options, l->order.rows);
-        b->weights += lop_mat_elements(l->order);
     }
     LOP_TRY(place_logits(block->arena, b, groups));
+    units_share(b);
     logits_share(b);
     LOP_TRY(place_loss(block->arena, b));
     if (b->options.metric == LOP_BESA_BY_INVERSE) LOP_TRY(lop_besa_place_factors(block->arena, b));
@@ -190,6 +215,6 @@ lop_status lop_besa_begin(lop_besa *b)
         LOP_TRY(rank(b, &b->linears[i]));
         LOP_TRY(lop_mat_zero(q, b->linears[i].was));
     }
-    LOP_TRY(lop_mat_zero(q, b->losses));
+    for (int32_t i = 0; i < b->unit_count; i++) LOP_TRY(lop_mat_zero(q, b->units[i].losses));
     return lop_besa_count(b, 0);
 }

@@ -102,10 +102,10 @@ lop_status lop_besa_budget(lop_besa_row *rows, int64_t n, int64_t want)
 /* ---- what the device has learned, on the host */
 
 typedef struct learned {
-    lop_besa_row *rows; /* of all linears below one another */
-    uint32_t *count;    /* of rows of logits, then of rows */
-    float *alpha;       /* of rows of logits */
-    float *losses, *sparsities;
+    lop_besa_row *rows;         /* of all linears below one another */
+    uint32_t *count;            /* of rows of logits, then of rows */
+    float *alpha;               /* of rows of logits */
+    float *losses, *sparsities; /* of the units one after the other */
     int64_t row_count, moved;
 } learned;
 
@@ -125,12 +125,38 @@ static lop_status fetch(lop_besa *b, learned *e)
     LOP_TRY(LOP_NEW(&e->rows, e->row_count));
     LOP_TRY(LOP_NEW(&e->count, e->row_count));
     LOP_TRY(LOP_NEW(&e->alpha, b->alpha.rows));
-    LOP_TRY(LOP_NEW(&e->losses, b->losses.cols));
-    LOP_TRY(LOP_NEW(&e->sparsities, b->sparsities.cols));
+    const lop_besa_unit *u = b->units;
+    LOP_TRY(lop_alloc((size_t)b->unit_count * (size_t)u->losses.cols, sizeof *e->losses, &e->losses));
+    LOP_TRY(
+        lop_alloc((size_t)b->unit_count * (size_t)u->sparsities.cols, sizeof *e->sparsities, &e->sparsities));
     LOP_TRY(lop_download(q, b->count_all, e->count));
     LOP_TRY(lop_download(q, b->alpha, e->alpha));
-    LOP_TRY(lop_download(q, b->losses, e->losses));
-    return lop_download(q, b->sparsities, e->sparsities);
+    for (int32_t i = 0; i < b->unit_count; i++) {
+        LOP_TRY(lop_download(q, u[i].losses, e->losses + (int64_t)i * u->losses.cols));
+        LOP_TRY(lop_download(q, u[i].sparsities, e->sparsities + (int64_t)i * u->sparsities.cols));
+    }
+    return LOP_OK;
+}
+
+/* Over the units: the sum of their losses in a step, and the mean of their expected sparsities by weights. */
+static double loss_of(const lop_besa *b, const learned *e, int32_t step)
+{
+    double sum = 0.0;
+    for (int32_t i = 0; i < b->unit_count; i++)
+        sum += lop_sum_value(e->losses + (int64_t)i * b->units[0].losses.cols + 2 * step);
+    return sum;
+}
+
+static double sparsity_of(const lop_besa *b, const learned *e, int32_t step)
+{
+    double sum = 0.0, weights = 0.0;
+    for (int32_t i = 0; i < b->unit_count; i++) {
+        const double s = (double)e->sparsities[(int64_t)i * b->units[0].sparsities.cols + step];
+        if (b->units[i].count == 0) continue;
+        sum += s * (double)b->units[i].weights;
+        weights += (double)b->units[i].weights;
+    }
+    return sum / weights;
 }
 
 /* Each row takes what its row of logits says. */
@@ -151,7 +177,7 @@ static void rows_set(const lop_besa *b, learned *e)
 static lop_status check(const lop_besa *b, const learned *e)
 {
     for (int32_t s = 0; s < b->steps; s++)
-        if (!isfinite(lop_sum_value(e->losses + 2 * s)))
+        if (!isfinite(loss_of(b, e, s)))
             return LOP_FAIL(LOP_E_NUMERIC, "the loss of step %d of %d is no number", s + 1, b->steps);
     for (int32_t g = 0; g < b->alpha.rows; g++)
         if (!(e->alpha[g] >= 0.0f && e->alpha[g] <= 1.0f))
@@ -161,15 +187,29 @@ static lop_status check(const lop_besa *b, const learned *e)
     return LOP_OK;
 }
 
-static lop_status settle(const lop_besa *b, learned *e)
+/* The rows of a unit lose exactly what the target says. */
+static lop_status settle_unit(const lop_besa *b, const lop_besa_unit *u, lop_besa_row *rows, int64_t count,
+                              int64_t *moved)
 {
     const lop_target *target = &b->block->linears[0].target;
-    int64_t before = 0, after = 0;
-    for (int64_t r = 0; r < e->row_count; r++) before += e->rows[r].count;
-    after = before;
-    if (target->exact) after = (int64_t)nearbyint((double)b->weights * target->ratio);
-    e->moved = after > before ? after - before : before - after;
-    LOP_TRY(lop_besa_budget(e->rows, e->row_count, after));
+    const int64_t want = (int64_t)nearbyint((double)u->weights * target->ratio);
+    int64_t have = 0;
+    if (!target->exact) return LOP_OK;
+    for (int64_t r = 0; r < count; r++) have += rows[r].count;
+    *moved += have > want ? have - want : want - have;
+    return lop_besa_budget(rows, count, want);
+}
+
+static lop_status settle(const lop_besa *b, learned *e)
+{
+    int64_t at = 0;
+    for (int32_t i = 0; i < b->unit_count; i++) {
+        const lop_besa_unit *u = &b->units[i];
+        int64_t rows = 0;
+        for (int32_t j = 0; j < u->count; j++) rows += b->linears[u->first + j].order.rows;
+        LOP_TRY(settle_unit(b, u, e->rows + at, rows, &e->moved));
+        at += rows;
+    }
     for (int64_t r = 0; r < e->row_count; r++) e->count[r] = e->rows[r].count;
     return LOP_OK;
 }
@@ -206,7 +246,7 @@ static lop_status keep_all(lop_besa *b, const learned *e)
 static lop_status steps_tell(const lop_besa *b, const learned *e, json_t *steps)
 {
     for (int32_t s = 0; s < b->steps; s++) {
-        json_t *pair = json_pack("[f, f]", lop_sum_value(e->losses + 2 * s), (double)e->sparsities[s]);
+        json_t *pair = json_pack("[f, f]", loss_of(b, e, s), sparsity_of(b, e, s));
         if (pair == NULL || json_array_append_new(steps, pair) != 0)
             return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
     }
@@ -234,7 +274,7 @@ static lop_status tell(const lop_besa *b, const learned *e)
     json_t *into = b->block->learned, *steps = json_array(), *linears = json_array();
     LOP_TRY(lop_json_put(into, "steps", steps));
     LOP_TRY(lop_json_put(into, "linears", linears));
-    LOP_TRY(lop_json_put(into, "expected", json_real((double)e->sparsities[b->steps])));
+    LOP_TRY(lop_json_put(into, "expected", json_real(sparsity_of(b, e, b->steps))));
     LOP_TRY(lop_json_put(into, "moved", json_integer((json_int_t)e->moved)));
     LOP_TRY(steps_tell(b, e, steps));
     return linears_tell(b, e, linears);

@@ -107,6 +107,7 @@ lop_status lop_besa_options_read(const lop_settings *s, const lop_target *target
         .damping = (float)lop_settings_real(s, "damping"),
         .adam = is(s, "optimizer", "adamw"),
         .cosine = is(s, "schedule", "cosine"),
+        .halves = is(s, "unit", "halves"),
         .dense_stream = is(s, "target", "dense-stream"),
     };
     LOP_TRY(granularity_read(s, &o->each));

@@ -34,6 +34,7 @@ typedef struct lop_besa_options {
     float penalty, loss;    /* weights of the two parts of what is minimised */
     lop_besa_metric metric; /* of the ranks */
     float damping;          /* of a Hessian, part of its mean diagonal */
+    bool halves;            /* each half of the block has a loss and a target of its own */
     bool dense_stream;      /* the block shall give what the dense model has there */
     bool adam;              /* AdamW; else Prodigy */
     bool cosine;            /* the rate falls to 0 over the steps as a cosine does */
@@ -59,7 +60,20 @@ typedef struct lop_besa_linear {
     lop_mat count;              /* (G, 1) u32: how many shall be out */
     lop_mat alpha, part;        /* (G, 1) f32, i64: mean rate; that times the weights it is of, by 2^32 */
     int32_t each;               /* rows of a row of logits; the last may have fewer */
+    int32_t unit;               /* that it belongs to */
 } lop_besa_linear;
+
+/* What is reconstructed with a target and a loss of its own: the block, or one of its halves. Neighbouring linears. */
+typedef struct lop_besa_unit {
+    int32_t first, count; /* of the linears; count 0: none of them is chosen */
+    int64_t weights;
+    int32_t group, groups;  /* of the rows of logits */
+    const lop_stream *want; /* what it shall give */
+    lop_mat norm;           /* (1, H) f32: weights of channels in its loss */
+    lop_mat losses;         /* (1, 2 steps) f32: a pair a step */
+    lop_mat sparsities;     /* (1, steps + 1) f32: expected, before each step and after the last */
+} lop_besa_unit;
+enum { LOP_BESA_UNITS = 2 };
 
 typedef struct lop_besa {
     lop_besa_options options;
@@ -69,20 +83,18 @@ typedef struct lop_besa {
     int32_t count;
     const lop_besa_linear *by_index[LOP_LINEAR_COUNT]; /* by place in the block; NULL: stays dense */
     int32_t steps;                                     /* in all */
-    int64_t weights;                                   /* of all linears */
-    float scale;                                       /* of gradients of 16-bit words */
-    lop_mat base;                                      /* (1, J) f32: the logits that every row begins with */
-    lop_mat theta, grad, alpha, part;                  /* of all linears below one another */
-    lop_mat count_all;                                 /* (sum G, 1) u32 */
-    lop_mat m, v, s;    /* (sum G, J) f32: moments of the gradient; Prodigy's third */
-    lop_mat norm_parts; /* (sum G, 2) f32: Prodigy's scratch */
-    lop_mat state;      /* (1, 8) f32: Prodigy's */
-    lop_mat step;       /* (1, 1) u32: AdamW's */
-    lop_mat weight;     /* (1, H) f32: of a channel in the loss */
-    lop_mat energy;     /* (P, H) f32: parts of column sums */
-    lop_mat row_sum;    /* (windows T, 1) f32 */
-    lop_mat losses;     /* (1, 2 steps) f32: a pair a step */
-    lop_mat sparsities; /* (1, steps + 1) f32: expected, before each step and after the last */
+    lop_besa_unit units[LOP_BESA_UNITS];               /* the block, or attention and feed-forward */
+    int32_t unit_count;
+    float scale;                         /* of gradients of 16-bit words */
+    lop_mat base;                        /* (1, J) f32: the logits that every row begins with */
+    lop_mat theta, grad, alpha, part;    /* of all linears below one another */
+    lop_mat count_all;                   /* (sum G, 1) u32 */
+    lop_mat m, v, s;                     /* (sum G, J) f32: moments of the gradient; Prodigy's third */
+    lop_mat norm_parts;                  /* (sum G, 2) f32: Prodigy's scratch */
+    lop_mat state;                       /* (1, 8) f32: Prodigy's */
+    lop_mat step;                        /* (1, 1) u32: AdamW's */
+    lop_mat energy;                      /* (P, H) f32: parts of column sums */
+    lop_mat row_sum;                     /* (windows T, 1) f32 */
     lop_mat factor_scratch, factor_mean; /* (1, n), (1, 1) f32: only where ranked by a factor */
     lop_mat factor_bad;                  /* (1, 2) i32 */
     lop_mat score; /* (1, n) f32 and u32: scores of as many rows as fit, and what ranking them takes */
@@ -108,7 +120,7 @@ int32_t lop_besa_slab(const lop_besa *b, int32_t cols); /* rows whose scores fit
 /* All steps; queued (besa_step.c). */
 LOP_CHECKED lop_status lop_besa_learn(lop_besa *b);
 
-/* Counts and mean rates as the logits have them, and the block's expected sparsity at `at` of b->sparsities. */
+/* Counts and mean rates as the logits have them, and the expected sparsities of the units before step `at`. */
 LOP_CHECKED lop_status lop_besa_count(lop_besa *b, int32_t at);
 
 /* Keep bits from the counts, exact where the target is, and what the report tells (besa_end.c). Waits. */

@@ -29,13 +29,20 @@ static lop_status count_linear(lop_besa *b, const lop_besa_linear *l)
     return LOP_LAUNCH(b->block->queue, LOP_KERNEL_rate_count_row, &shape, args);
 }
 
+static lop_status mean_rate(lop_besa *b, const lop_besa_unit *u, int32_t at)
+{
+    const lop_mat part = lop_mat_rows(b->part, u->group, u->groups), s = lop_mat_cols(u->sparsities, at, 1);
+    const lop_launch_shape one = lop_by_rows(1, part.rows, LOP_F32);
+    const lop_arg args[] = {LOP_M(part), LOP_M(s), LOP_L(u->weights), LOP_I(part.rows)};
+    return LOP_LAUNCH(b->block->queue, LOP_KERNEL_rate_mean, &one, args);
+}
+
 lop_status lop_besa_count(lop_besa *b, int32_t at)
 {
     for (int32_t i = 0; i < b->count; i++) LOP_TRY(count_linear(b, &b->linears[i]));
-    const lop_launch_shape one = lop_by_rows(1, b->part.rows, LOP_F32);
-    const lop_arg args[] = {LOP_M(b->part), LOP_M(lop_mat_cols(b->sparsities, at, 1)), LOP_L(b->weights),
-                            LOP_I(b->part.rows)};
-    return LOP_LAUNCH(b->block->queue, LOP_KERNEL_rate_mean, &one, args);
+    for (int32_t i = 0; i < b->unit_count; i++)
+        if (b->units[i].count > 0) LOP_TRY(mean_rate(b, &b->units[i], at));
+    return LOP_OK;
 }
 
 /* Weights of the trial that the counts have changed. */
@@ -50,44 +57,61 @@ static lop_status flip(lop_besa *b, const lop_besa_linear *l)
 
 /* ---- the loss */
 
-static lop_status energy_begin(lop_besa *b)
+static lop_status energy_begin(lop_besa *b, const lop_besa_unit *u)
 {
     LOP_TRY(lop_mat_zero(b->block->queue, b->energy));
-    return lop_mat_zero(b->block->queue, b->weight);
+    return lop_mat_zero(b->block->queue, u->norm);
 }
 
 /* From the energies of channels to their weights in a mean over channels. */
-static lop_status energy_end(lop_besa *b)
+static lop_status energy_end(lop_besa *b, const lop_besa_unit *u)
 {
-    LOP_TRY(lop_colsum(b->block->queue, b->energy, b->weight));
-    return lop_reciprocal(b->block->queue, b->weight, 1.0f / (float)b->weight.cols, energy_least);
+    LOP_TRY(lop_colsum(b->block->queue, b->energy, u->norm));
+    return lop_reciprocal(b->block->queue, u->norm, 1.0f / (float)u->norm.cols, energy_least);
 }
 
 /* Weights that stand for all steps. A plain sum has 1 everywhere: no energy, the numerator 1. */
-static lop_status weights_of_all(lop_besa *b)
+static lop_status norms_of_all(lop_besa *b, const lop_besa_unit *u)
 {
-    const lop_stream *want = b->block->learning->want;
-    LOP_TRY(energy_begin(b));
-    if (b->options.norm == LOP_BESA_FROBENIUS) return lop_reciprocal(b->block->queue, b->weight, 1.0f, 1.0f);
+    LOP_TRY(energy_begin(b, u));
+    if (b->options.norm == LOP_BESA_FROBENIUS) return lop_reciprocal(b->block->queue, u->norm, 1.0f, 1.0f);
     if (b->options.norm != LOP_BESA_OVER_ALL) return LOP_OK;
-    for (int32_t i = 0; i < want->count; i++) {
+    for (int32_t i = 0; i < u->want->count; i++) {
         lop_mat y;
-        LOP_TRY(lop_stream_view(b->block->queue, want, i, &y));
+        LOP_TRY(lop_stream_view(b->block->queue, u->want, i, &y));
         LOP_TRY(lop_colsum_sq(b->block->queue, y, b->energy));
     }
-    return energy_end(b);
+    return energy_end(b, u);
 }
 
-/* x becomes the gradient of the loss with respect to it. */
-static lop_status loss_back(lop_besa *b, int32_t step, lop_mat x, lop_mat want)
+/* Where a step stands. */
+typedef struct stand {
+    lop_besa *b;
+    int32_t step;
+    lop_mat want[LOP_BESA_UNITS]; /* the windows of this step */
+} stand;
+
+/* y, what unit `unit` gives, becomes the gradient of its loss with respect to it. */
+static lop_status loss_back(const stand *s, int32_t unit, lop_mat y)
 {
+    lop_besa *b = s->b;
+    const lop_besa_unit *u = &b->units[unit];
+    const lop_mat want = s->want[unit];
     if (b->options.norm == LOP_BESA_PER_STEP) {
-        LOP_TRY(energy_begin(b));
+        LOP_TRY(energy_begin(b, u));
         LOP_TRY(lop_colsum_sq(b->block->queue, want, b->energy));
-        LOP_TRY(energy_end(b));
+        LOP_TRY(energy_end(b, u));
     }
-    return lop_error_back(b->block->queue, x, want, b->weight, b->options.loss * b->scale,
-                          lop_mat_rows(b->row_sum, 0, x.rows), lop_mat_cols(b->losses, 2 * step, 2));
+    return lop_error_back(b->block->queue, y, want, u->norm, b->options.loss * b->scale,
+                          lop_mat_rows(b->row_sum, 0, y.rows), lop_mat_cols(u->losses, 2 * s->step, 2));
+}
+
+/* Between the halves the second one's gradient ends and the first one's begins. */
+static lop_status middle_back(void *user, lop_queue *q, lop_mat dy)
+{
+    const stand *s = user;
+    LOP_TRY(lop_cast(q, lop_mat_rows(s->b->block->learning->tape->middle, 0, dy.rows), dy));
+    return loss_back(s, 0, dy);
 }
 
 /* ---- gradients of logits */
@@ -104,7 +128,8 @@ static int32_t chunk_of(const lop_device *device, int32_t cols)
 
 static lop_status weight_back(void *user, lop_queue *q, int32_t linear, int32_t first, lop_mat dw)
 {
-    const lop_besa *b = user;
+    const stand *s = user;
+    const lop_besa *b = s->b;
     const lop_besa_linear *l = b->by_index[linear];
     if (l == NULL) return LOP_OK;
     const lop_mat w = lop_mat_rows(l->linear->view->w, first, dw.rows);
@@ -124,13 +149,14 @@ static lop_status weight_back(void *user, lop_queue *q, int32_t linear, int32_t 
 static lop_status logits_back(lop_besa *b, const lop_besa_linear *l, int32_t step)
 {
     lop_queue *q = b->block->queue;
+    const lop_besa_unit *u = &b->units[l->unit];
     const double target = b->options.target, slope = 2.0 * (double)b->options.penalty / (target * target) *
-                                                     l->order.cols / (double)b->weights;
+                                                     l->order.cols / (double)u->weights;
     if (l->bucket_sum.rows != l->bucket.rows)
         LOP_TRY(lop_sum_row_groups(q, l->bucket, l->each, l->bucket_sum));
     const lop_launch_shape shape = lop_by_rows(l->theta.rows, l->theta.cols, LOP_F32);
     const lop_arg args[] = {LOP_M(b->base),       LOP_M(l->theta),
-                            LOP_M(l->bucket_sum), LOP_M(lop_mat_cols(b->sparsities, step, 1)),
+                            LOP_M(l->bucket_sum), LOP_M(lop_mat_cols(u->sparsities, step, 1)),
                             LOP_M(l->grad),       LOP_F((float)slope),
                             LOP_F((float)target), LOP_I((int32_t)b->options.form),
                             LOP_I(l->each),       LOP_I(l->order.rows),
@@ -190,44 +216,50 @@ static lop_status move(lop_besa *b, int32_t step)
 
 /* ---- a step, and all of them */
 
-static lop_status step_once(lop_besa *b, int32_t step, lop_mat input, lop_mat want)
+static lop_status step_once(stand *s, lop_mat input)
 {
+    lop_besa *b = s->b;
     const lop_learning *l = b->block->learning;
     lop_queue *q = b->block->queue;
     const lop_mat x = lop_mat_rows(l->x, 0, input.rows);
+    const lop_back_watch watch = {
+        .weight = weight_back, .middle = b->unit_count > 1 ? middle_back : NULL, .user = s};
     for (int32_t i = 0; i < b->count; i++) LOP_TRY(flip(b, &b->linears[i]));
     LOP_TRY(lop_cast(q, input, x));
     LOP_TRY(lop_block_forward_taped(q, l->forward, &b->trial, x, input.rows / l->tokens, l->tokens, l->tape));
-    LOP_TRY(loss_back(b, step, x, want));
-    LOP_TRY(lop_block_backward(q, l->forward, &b->trial, x, l->tape, weight_back, b));
-    for (int32_t i = 0; i < b->count; i++) LOP_TRY(logits_back(b, &b->linears[i], step));
-    LOP_TRY(move(b, step));
-    return lop_besa_count(b, step + 1);
+    LOP_TRY(loss_back(s, b->unit_count - 1, x));
+    LOP_TRY(lop_block_backward_halves(q, l->forward, &b->trial, x, l->tape, &watch));
+    for (int32_t i = 0; i < b->count; i++) LOP_TRY(logits_back(b, &b->linears[i], s->step));
+    LOP_TRY(move(b, s->step));
+    s->step++;
+    return lop_besa_count(b, s->step);
 }
 
 /* The steps of one batch of the stream. */
-static lop_status batch_learn(lop_besa *b, int32_t batch, int32_t *step)
+static lop_status batch_learn(stand *s, int32_t batch)
 {
+    const lop_besa *b = s->b;
     const lop_learning *l = b->block->learning;
     const int32_t most = l->windows * l->tokens;
-    lop_mat input, want;
+    lop_mat input, want[LOP_BESA_UNITS];
     LOP_TRY(lop_stream_view(b->block->queue, l->input, batch, &input));
-    LOP_TRY(lop_stream_view(b->block->queue, l->want, batch, &want));
+    for (int32_t u = 0; u < b->unit_count; u++)
+        LOP_TRY(lop_stream_view(b->block->queue, b->units[u].want, batch, &want[u]));
     for (int32_t first = 0; first < input.rows; first += most) {
         const int32_t rows = input.rows - first < most ? input.rows - first : most;
         LOP_TRY(lop_log_check_stop(b->block->log));
-        LOP_TRY(step_once(b, *step, lop_mat_rows(input, first, rows), lop_mat_rows(want, first, rows)));
-        (*step)++;
+        for (int32_t u = 0; u < b->unit_count; u++) s->want[u] = lop_mat_rows(want[u], first, rows);
+        LOP_TRY(step_once(s, lop_mat_rows(input, first, rows)));
     }
     return LOP_OK;
 }
 
 lop_status lop_besa_learn(lop_besa *b)
 {
-    int32_t step = 0;
-    LOP_TRY(weights_of_all(b));
+    stand s = {.b = b};
+    for (int32_t u = 0; u < b->unit_count; u++) LOP_TRY(norms_of_all(b, &b->units[u]));
     LOP_TRY(optimizer_begin(b));
     for (int32_t e = 0; e < b->options.epochs; e++)
-        for (int32_t i = 0; i < b->block->learning->input->count; i++) LOP_TRY(batch_learn(b, i, &step));
+        for (int32_t i = 0; i < b->block->learning->input->count; i++) LOP_TRY(batch_learn(&s, i));
     return LOP_OK;
 }

@@ -18,7 +18,8 @@ enum {
     LOP_NEED_GRAM = 1 << 1,      /* sums of products of all pairs of them */
     LOP_NEED_LEARNING = 1 << 2,  /* lop_learning */
     LOP_NEED_DENSE_STREAM =
-        1 << 3 /* which wants what the dense model has there, not the dense block of this input */
+        1 << 3,              /* it wants what the dense model has there, not the dense block of this input */
+    LOP_NEED_MIDDLE = 1 << 4 /* it wants that between the halves of the block too */
 };
 typedef struct lop_need {
     uint32_t what;   /* LOP_NEED_... */
@@ -43,6 +44,7 @@ typedef struct lop_learning {
     lop_forward *forward;           /* with room to go back over a step's windows */
     lop_tape *tape;                 /* of a step's windows */
     const lop_stream *input, *want; /* what enters the block; what shall come out, f32 */
+    const lop_stream *middle;       /* what shall be between the halves, f32; only with LOP_NEED_MIDDLE */
     lop_mat x;                      /* (windows T, C) f32: scratch, the residual stream of a step */
     int32_t windows, tokens;        /* of a step at most; of a window */
 } lop_learning;

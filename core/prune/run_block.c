@@ -42,6 +42,7 @@ void lop_run_choose(lop_run *run, int32_t index, lop_prune_block *out)
                                    .tape = &m->tape,
                                    .input = &run->input,
                                    .want = &run->dense,
+                                   .middle = &run->middle,
                                    .x = m->x,
                                    .windows = run->need.windows,
                                    .tokens = run->calibration.seqlen};

@@ -82,6 +82,7 @@ static lop_status place_streams(lop_run *run, lop_device *device, lop_place plac
     shape.type = LOP_F32; /* a loss is a small difference: rounding its terms would drown it */
     if (lop_run_keeps_dense(run) || lop_run_has_dense_stream(run))
         LOP_TRY(lop_stream_open(device, &shape, &run->dense));
+    if ((run->need.what & LOP_NEED_MIDDLE) != 0) LOP_TRY(lop_stream_open(device, &shape, &run->middle));
     return LOP_OK;
 }
 
@@ -95,6 +96,7 @@ lop_status lop_run_place(lop_run *run, lop_device *device, lop_place place, size
 
 void lop_run_unplace(lop_run *run)
 {
+    lop_stream_close(&run->middle);
     lop_stream_close(&run->dense);
     lop_stream_close(&run->input);
     lop_arena_close(run->arena);
@@ -111,11 +113,17 @@ static size_t workspace_bytes(const lop_run *run)
     return back > forward ? back : forward;
 }
 
+static uint64_t streams_bytes(const lop_run *run, lop_place place)
+{
+    return (uint64_t)lop_stream_bytes(&run->input, place) + lop_stream_bytes(&run->dense, place) +
+           lop_stream_bytes(&run->middle, place);
+}
+
 lop_status lop_run_measure(const lop_run *run, lop_place place, lop_run_bytes *out)
 {
     lop_run copy = *run; /* the placing code writes into a run: into one that nobody keeps */
     copy.arena = NULL;
-    copy.input = copy.dense = (lop_stream){0};
+    copy.input = copy.dense = copy.middle = (lop_stream){0};
     const lop_status status = lop_run_place(&copy, NULL, place, 0);
     *out = (lop_run_bytes){0};
     if (status == LOP_OK) {
@@ -125,15 +133,14 @@ lop_status lop_run_measure(const lop_run *run, lop_place place, lop_run_bytes *o
             out->weights +=
                 lop_embedder_bytes(&run->net, run->call->device, LOP_ON_DEVICE) + workspace_bytes(run);
         out->weights += lop_reader_bytes(&run->net, run->call->device, LOP_ON_DEVICE);
-        out->activations =
-            lop_stream_bytes(&copy.input, LOP_ON_DEVICE) + lop_stream_bytes(&copy.dense, LOP_ON_DEVICE);
+        out->activations = streams_bytes(&copy, LOP_ON_DEVICE);
         out->device = out->weights + out->activations;
         out->host = forwards ? lop_embedder_bytes(&run->net, run->call->device, LOP_ON_HOST) : 0;
         out->host +=
             LOP_OUTPUT_COPY_BYTES + lop_reader_bytes(&run->net, run->call->device, LOP_ON_HOST) +
             2 * (uint64_t)lop_run_job_bytes(run) +
             (uint64_t)run->calibration.windows * (uint64_t)run->calibration.seqlen * sizeof(int32_t) +
-            lop_stream_bytes(&copy.input, LOP_ON_HOST) + lop_stream_bytes(&copy.dense, LOP_ON_HOST);
+            streams_bytes(&copy, LOP_ON_HOST);
         if (run->call->device->host_memory) out->host += out->device;
     }
     lop_run_unplace(&copy);

@@ -94,6 +94,8 @@ typedef struct lop_run {
     lop_reader *reader;
     lop_stream input; /* of the block at work, in the word of weights */
     lop_stream
+        middle; /* f32: between the halves of the block that makes `dense`; only where a learner wants it */
+    lop_stream
         dense; /* f32: what the dense block makes of the input, which losses are held against; or the stream
                          that goes through dense blocks alone */
 

@@ -76,18 +76,39 @@ static lop_status statistics_count(lop_run *run)
     return LOP_OK;
 }
 
+/* Where a pass stands that keeps the stream between the halves. */
+typedef struct middle_pass {
+    const lop_run *run;
+    int32_t batch;
+} middle_pass;
+
+static lop_status middle_keep(void *user, lop_queue *q, lop_mat x)
+{
+    const middle_pass *p = user;
+    return lop_stream_store(q, &p->run->middle, p->batch, x);
+}
+
+static lop_middle_fn *middle_wanted(const lop_run *run, bool here)
+{
+    return here && (run->need.what & LOP_NEED_MIDDLE) != 0 ? middle_keep : NULL;
+}
+
 lop_status lop_run_pass_dense(lop_run *run, int32_t index)
 {
     const bool last = index + 1 == run->net.config->blocks, needs = run->need.what != 0;
     const bool keeps = lop_run_keeps_dense(run);
     const bool moves = run->options.dense_stream && !keeps && !lop_run_learns(run) && !last;
+    middle_pass middle = {run, 0};
     const lop_watch watch = {.fn = needs ? lop_statistics_watch : NULL,
                              .user = &run->mats.statistics,
+                             .middle = middle_wanted(run, keeps),
+                             .middle_user = &middle,
                              .last_needed = keeps || moves};
     if (!needs && !watch.last_needed) return LOP_OK;
     LOP_TRY(lop_statistics_reset(&run->queue, &run->mats.statistics));
     for (int32_t i = 0; i < run->input.count; i++) {
         const lop_mat x = batch_x(run, i);
+        middle.batch = i;
         LOP_TRY(batch_forward(run, i, x, &watch));
         if (keeps) LOP_TRY(lop_stream_store(&run->queue, &run->dense, i, x));
         if (moves) LOP_TRY(stream_put(run, i, x));
@@ -101,9 +122,11 @@ lop_status lop_run_pass_dense(lop_run *run, int32_t index)
 
 lop_status lop_run_pass_beside(lop_run *run, int32_t index)
 {
-    const lop_watch watch = {.last_needed = true};
+    middle_pass middle = {run, 0};
+    const lop_watch watch = {.middle = middle_wanted(run, true), .middle_user = &middle, .last_needed = true};
     for (int32_t i = 0; i < run->dense.count; i++) {
         const lop_mat x = batch_x(run, i);
+        middle.batch = i;
         LOP_TRY(stream_forward(run, &run->dense, i, x, &watch));
         LOP_TRY(lop_stream_store(&run->queue, &run->dense, i, x));
         tell(run, index, 0.2 * (i + 1) / run->dense.count);
