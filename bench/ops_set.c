@@ -118,9 +118,9 @@ static lop_status touch(lop_queue *q, const ops_set *s)
 /* Where Prodigy begins: moments are what the matrices hold. */
 static lop_status fill_distance(lop_queue *q, const ops_set *s)
 {
-    const float d0 = lop_prodigy_usual().d0;
+    const float d0 = (float)lop_prodigy_usual().d0;
     float state[LOP_PRODIGY_STATE] = {0};
-    state[LOP_PRODIGY_D] = state[LOP_PRODIGY_MOST] = d0;
+    state[LOP_PRODIGY_D] = state[LOP_PRODIGY_MOST] = state[LOP_PRODIGY_SHARE] = d0;
     return lop_upload(q, state, s->distance);
 }
 

@@ -100,4 +100,6 @@
 #define i_min(a, b) ((a) < (b) ? (a) : (b))
 #define i_max(a, b) ((a) > (b) ? (a) : (b))
 
+#include "kernels/twofold.h"
+
 #endif

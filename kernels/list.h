@@ -43,14 +43,14 @@ K(sum_add, F32, M, M, I)
 K(count_row, WORDS, M, M, I, I)
 K(count_add, F32, M, M, I)
 
-/* learn.cl, step.cl, which adds in pairs as reduce_end.cl does */
+/* learn.cl, step.cl */
 K(error_back_row, WORDS, M, M, M, F, M, I)
 K(reciprocal_row, F32, M, F, F, I)
 K(adam_row, F32, M, M, M, M, M, F, F, F, F, F, F, I)
 K(count_up, F32, M)
-K(prodigy_begin, F32, M, F)
-K(prodigy_part_row, F32, M, M, M, M, M, F, F, F, F, I)
-K(prodigy_estimate, F32, M, M, F, F, F, F, F, F, F, F, I)
+K(prodigy_begin, F32, M, U)
+K(prodigy_part_row, F32, M, M, M, M, M, U, F, F, I)
+K(prodigy_estimate, F32, M, M, U, U, U, U, F, U, U, U, I)
 K(prodigy_row, F32, M, M, M, M, M, F, F, F, I)
 
 /* score.cl, select.cl, select_all.cl, rank.cl */

@@ -27,14 +27,6 @@ KERNEL(sum_rows)
     }
 }
 
-/* sum += x, and what rounding took from it to `lack`: Knuth's TwoSum, of additions alone, so that nothing can be fused. */
-FN void NAME(pair_add)(float *sum, float *lack, float x)
-{
-    const float before = *sum, after = before + x, taken = after - before;
-    *lack += (before - (after - taken)) + (x - taken);
-    *sum = after;
-}
-
 /* out[0,0] + out[0,1] += sum_r part[r,0], the second being what rounding takes from the first: twice the digits of a float
  * without a wider type, which not every device has. A sum that is not finite lacks nothing.  One group.  Shapes: part
  * (rows, 1) f32, out (1, 2) f32. */
@@ -42,19 +34,19 @@ KERNEL(sum_add)(HERE IN(f32, part), OUT(f32, out), const int rows)
 {
     LOCAL f32 sums[LOP_LANES_MAX], lacks[LOP_LANES_MAX];
     float sum = 0.0f, lack = 0.0f;
-    EACH_TURN(r, rows) NAME(pair_add)(&sum, &lack, ROW(part, r)[0]);
+    EACH_TURN(r, rows) pair_add(&sum, &lack, ROW(part, r)[0]);
     sums[LANE] = sum;
     lacks[LANE] = lack;
     BARRIER;
     if (LANE == 0) {
         for (int l = 1; l < LANES; l++) {
-            NAME(pair_add)(&sum, &lack, sums[l]);
+            pair_add(&sum, &lack, sums[l]);
             lack += lacks[l];
         }
         GLOBAL f32 *pair = ROW(out, 0);
         float rest = 0.0f;
-        NAME(pair_add)(&sum, &lack, pair[0]);
-        NAME(pair_add)(&sum, &rest, lack + pair[1]);
+        pair_add(&sum, &lack, pair[0]);
+        pair_add(&sum, &rest, lack + pair[1]);
         pair[0] = sum;
         pair[1] = sum - sum == 0.0f ? rest : 0.0f;
     }

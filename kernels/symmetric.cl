@@ -57,7 +57,7 @@ KERNEL(diag_mean)(HERE IN(f32, h), OUT(f32, mean), const int n)
     i32 count = 0;
     EACH_TURN(i, n) {
         const float v = ROW(h, i)[i];
-        NAME(pair_add)(&sum, &lack, v);
+        pair_add(&sum, &lack, v);
         count += v != 0.0f ? 1 : 0;
     }
     sums[LANE] = sum;
@@ -66,7 +66,7 @@ KERNEL(diag_mean)(HERE IN(f32, h), OUT(f32, mean), const int n)
     BARRIER;
     if (LANE == 0) {
         for (int l = 1; l < LANES; l++) {
-            NAME(pair_add)(&sum, &lack, sums[l]);
+            pair_add(&sum, &lack, sums[l]);
             lack += lacks[l];
             count += counts[l];
         }

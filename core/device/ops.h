@@ -227,23 +227,27 @@ LOP_CHECKED lop_status lop_adam(lop_queue *q, const lop_adam_args *args);
  *     most = max(most, estimate);  e = min(most, growth d), a d that is d0 taken as max(d, estimate) first
  *     x -= d lr (weight_decay x + m / (sqrt(v) + e eps));  d = e
  * Where sum |s| is 0 nothing changes.
+ * Matrices are f32. The scalars of the state are kept as two floats each, to some 2^-44, and rounded once where one meets a
+ * matrix: rounding them at each step would push all elements the same way.
  *   Shapes   x, g, m, v, s (R, C) f32; parts (R, 2) f32, scratch; state (1, LOP_PRODIGY_STATE) f32, of which a host may
  *            read the places named below
- *   Range    growth >= 1, infinity: no limit; d0 eps at least the least normal f32
+ *   Range    growth >= 1, infinity: no limit; d0 eps and d0^2 (1 - beta2) g_scale^2 at least the least normal f32
  *   Cost     reads x, g twice, m, v, s once, writes x, m, v, s once
  *   Source   Mishchenko and Defazio 2023, Alg. 4, and its package, whose defaults lop_prodigy_usual gives */
 enum {
     LOP_PRODIGY_D = 0,           /* d of the next step */
     LOP_PRODIGY_MOST = 1,        /* the largest estimate so far */
-    LOP_PRODIGY_NUMERATOR = 2,   /* of the last estimate */
-    LOP_PRODIGY_DENOMINATOR = 3, /* of the last estimate: sum |s| */
-    LOP_PRODIGY_STATE = 8        /* the rest is what one launch of a step tells the next */
+    LOP_PRODIGY_SHARE = 2,       /* d^2 / d0 of the next step */
+    LOP_PRODIGY_NUMERATOR = 3,   /* of the last estimate */
+    LOP_PRODIGY_DENOMINATOR = 4, /* of the last estimate: sum |s| */
+    LOP_PRODIGY_REST =
+        5, /* so many places on lies what rounding took from each of these: their sum is the number */
+    LOP_PRODIGY_STATE = 14 /* the rest is what one launch of a step tells the next */
 };
 typedef struct lop_prodigy_args {
     lop_mat x, g, m, v, s, parts, state;
-    float lr;
-    double beta1, beta2; /* f64 as AdamW's */
-    float eps, d0, d_coef, growth, weight_decay, g_scale;
+    double lr, beta1, beta2, eps, d0, d_coef; /* f64, for what a float loses of them is lost at every step */
+    float growth, weight_decay, g_scale;
 } lop_prodigy_args;
 lop_prodigy_args lop_prodigy_usual(void);
 LOP_CHECKED lop_status lop_prodigy_begin(lop_queue *q,

@@ -6,6 +6,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 lop_status lop_error_back(lop_queue *q, lop_mat y, lop_mat want, lop_mat weight, float scale, lop_mat scratch,
                           lop_mat loss)
@@ -131,14 +132,23 @@ lop_status lop_adam(lop_queue *q, const lop_adam_args *a)
 
 /* ---- Prodigy */
 
+/* A number as the two floats of kernels/twofold.h. */
+static lop_arg twofold_arg(double x)
+{
+    const float both[] = {(float)x, (float)(x - (double)(float)x)};
+    uint32_t bits[2];
+    memcpy(bits, both, sizeof bits);
+    return LOP_U((uint64_t)bits[0] << 32 | bits[1]);
+}
+
 lop_prodigy_args lop_prodigy_usual(void)
 {
-    return (lop_prodigy_args){.lr = 1.0f,
+    return (lop_prodigy_args){.lr = 1.0,
                               .beta1 = 0.9,
                               .beta2 = 0.999,
-                              .eps = 1e-8f,
-                              .d0 = 1e-6f,
-                              .d_coef = 1.0f,
+                              .eps = 1e-8,
+                              .d0 = 1e-6,
+                              .d_coef = 1.0,
                               .growth = INFINITY,
                               .g_scale = 1.0f};
 }
@@ -156,14 +166,16 @@ static lop_status prodigy_check(const lop_queue *q, const lop_prodigy_args *a)
         {"state", a->state, 1, LOP_PRODIGY_STATE, LOP_BIT(LOP_F32), LOP_WRITTEN},
     };
     LOP_CHECK(q, "prodigy", operands);
+    const double d0 = a->d0 * (double)a->g_scale;
     const number numbers[] = {
-        {"lr", (double)a->lr, 0.0, REAL_MOST},
+        {"lr", a->lr, 0.0, REAL_MOST},
         {"beta1", a->beta1, 0.0, BETA_MOST},
         {"beta2", a->beta2, 0.0, BETA_MOST},
-        {"eps", (double)a->eps, REAL_LEAST, REAL_MOST},
-        {"d0", (double)a->d0, REAL_LEAST, REAL_MOST},
-        {"d0 eps", (double)a->d0 * (double)a->eps, REAL_LEAST, REAL_MOST},
-        {"d_coef", (double)a->d_coef, REAL_LEAST, REAL_MOST},
+        {"eps", a->eps, REAL_LEAST, REAL_MOST},
+        {"d0", a->d0, REAL_LEAST, REAL_MOST},
+        {"d0 eps", a->d0 * a->eps, REAL_LEAST, REAL_MOST},
+        {"d0^2 (1 - beta2) g_scale^2", d0 * d0 * (1.0 - a->beta2), REAL_LEAST, REAL_MOST},
+        {"d_coef", a->d_coef, REAL_LEAST, REAL_MOST},
         {"growth", (double)a->growth, 1.0, (double)INFINITY},
         {"weight_decay", (double)a->weight_decay, 0.0, REAL_MOST},
         {"g_scale", (double)a->g_scale, REAL_LEAST, REAL_MOST},
@@ -179,7 +191,7 @@ lop_status lop_prodigy_begin(lop_queue *q, const lop_prodigy_args *a)
     LOP_TRY(lop_mat_zero(q, a->v));
     LOP_TRY(lop_mat_zero(q, a->s));
     const lop_launch_shape one = lop_by_rows(1, LOP_PRODIGY_STATE, LOP_F32);
-    const lop_arg args[] = {LOP_M(a->state), LOP_F(a->d0)};
+    const lop_arg args[] = {LOP_M(a->state), twofold_arg(a->d0)};
     return LOP_LAUNCH(q, LOP_KERNEL_prodigy_begin, &one, args);
 }
 
@@ -187,9 +199,15 @@ lop_status lop_prodigy_begin(lop_queue *q, const lop_prodigy_args *a)
 static lop_status prodigy_parts(lop_queue *q, const lop_prodigy_args *a)
 {
     const lop_launch_shape rows = lop_by_rows(a->x.rows, a->x.cols, LOP_F32);
-    const lop_arg args[] = {LOP_M(a->x),       LOP_M(a->g),     LOP_M(a->s),  LOP_M(a->parts),
-                            LOP_M(a->state),   LOP_F(a->lr),    LOP_F(a->d0), LOP_F((float)sqrt(a->beta2)),
-                            LOP_F(a->g_scale), LOP_I(a->x.cols)};
+    const lop_arg args[] = {LOP_M(a->x),
+                            LOP_M(a->g),
+                            LOP_M(a->s),
+                            LOP_M(a->parts),
+                            LOP_M(a->state),
+                            twofold_arg(a->lr * (double)a->g_scale),
+                            LOP_F((float)sqrt(a->beta2)),
+                            LOP_F(a->g_scale),
+                            LOP_I(a->x.cols)};
     return LOP_LAUNCH(q, LOP_KERNEL_prodigy_part_row, &rows, args);
 }
 
@@ -199,14 +217,14 @@ static lop_status prodigy_estimate(lop_queue *q, const lop_prodigy_args *a)
     const double scale = (double)a->g_scale;
     const lop_arg args[] = {LOP_M(a->parts),
                             LOP_M(a->state),
-                            LOP_F(a->lr),
-                            LOP_F(a->d0),
-                            LOP_F((float)sqrt(a->beta2)),
-                            LOP_F(a->d_coef),
+                            twofold_arg(a->lr),
+                            twofold_arg(a->d0),
+                            twofold_arg(sqrt(a->beta2)),
+                            twofold_arg(a->d_coef),
                             LOP_F(a->growth),
-                            LOP_F((float)((1.0 - a->beta1) * scale)),
-                            LOP_F((float)(sqrt(1.0 - a->beta2) * scale)),
-                            LOP_F(a->eps),
+                            twofold_arg((1.0 - a->beta1) * scale),
+                            twofold_arg((1.0 - a->beta2) * scale * scale),
+                            twofold_arg(a->eps),
                             LOP_I(a->x.rows)};
     return LOP_LAUNCH(q, LOP_KERNEL_prodigy_estimate, &one, args);
 }

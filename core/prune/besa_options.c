@@ -112,10 +112,10 @@ lop_status lop_besa_options_read(const lop_settings *s, const lop_target *target
     };
     LOP_TRY(granularity_read(s, &o->each));
     const bool layer = o->each == 0;
-    o->rate = o->adam ? 0.01f : 1.0f;
-    o->d_coef = layer ? 0.05f : 5.0f;
-    if (lop_settings_given(s, "learning-rate")) o->rate = (float)lop_settings_real(s, "learning-rate");
-    if (lop_settings_given(s, "d-coef")) o->d_coef = (float)lop_settings_real(s, "d-coef");
+    o->rate = o->adam ? 0.01 : 1.0;
+    o->d_coef = layer ? 0.05 : 5.0;
+    if (lop_settings_given(s, "learning-rate")) o->rate = lop_settings_real(s, "learning-rate");
+    if (lop_settings_given(s, "d-coef")) o->d_coef = lop_settings_real(s, "d-coef");
     if (target->group != 0)
         return LOP_FAIL(
             LOP_E_ARGUMENT,

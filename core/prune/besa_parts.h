@@ -38,7 +38,7 @@ typedef struct lop_besa_options {
     bool dense_stream;      /* the block shall give what the dense model has there */
     bool adam;              /* AdamW; else Prodigy */
     bool cosine;            /* the rate falls to 0 over the steps as a cosine does */
-    float rate, d_coef;     /* learning rate; Prodigy's factor of the distance that it estimates */
+    double rate, d_coef;    /* learning rate; Prodigy's factor of the distance that it estimates */
 } lop_besa_options;
 
 /* Reads the method's table. LOP_E_ARGUMENT: what cannot be read, or a target out of the form's reach. */

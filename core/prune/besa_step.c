@@ -166,11 +166,11 @@ static lop_status logits_back(lop_besa *b, const lop_besa_linear *l, int32_t ste
 
 /* ---- moving */
 
-static float rate_at(const lop_besa *b, int32_t step)
+static double rate_at(const lop_besa *b, int32_t step)
 {
     const double pi = 3.14159265358979323846;
     if (!b->options.cosine) return b->options.rate;
-    return b->options.rate * (float)(0.5 * (1.0 + cos(pi * step / b->steps)));
+    return b->options.rate * 0.5 * (1.0 + cos(pi * step / b->steps));
 }
 
 static lop_prodigy_args prodigy_of(const lop_besa *b)
@@ -210,7 +210,8 @@ static lop_status move(lop_besa *b, int32_t step)
 {
     lop_adam_args adam = adam_of(b);
     lop_prodigy_args prodigy = prodigy_of(b);
-    adam.lr = prodigy.lr = rate_at(b, step);
+    prodigy.lr = rate_at(b, step);
+    adam.lr = (float)prodigy.lr;
     return b->options.adam ? lop_adam(b->block->queue, &adam) : lop_prodigy(b->block->queue, &prodigy);
 }
 

@@ -131,8 +131,8 @@ static double optimiser_flops(const case_at *at)
 static lop_prodigy_args prodigy_args(int variant, const lop_mat *m)
 {
     lop_prodigy_args args = lop_prodigy_usual();
-    if (variant == 1) args.d_coef = 5.0f, args.weight_decay = 0.01f, args.g_scale = 0.25f, args.lr = 0.5f;
-    if (variant == 2) args.growth = 1.5f, args.beta1 = 0.8, args.beta2 = 0.95, args.d0 = 1e-4f;
+    if (variant == 1) args.d_coef = 5.0, args.weight_decay = 0.01f, args.g_scale = 0.25f, args.lr = 0.7;
+    if (variant == 2) args.growth = 1.5f, args.beta1 = 0.8, args.beta2 = 0.95, args.d0 = 1e-4;
     args.x = m[0], args.g = m[1], args.m = m[2], args.v = m[3], args.s = m[4];
     args.state = m[5], args.parts = m[6];
     return args;
@@ -165,12 +165,12 @@ static void prodigy_reference(const case_at *at, ref_mat *m)
 {
     const lop_mat none[7] = {{0}};
     const lop_prodigy_args a = prodigy_args(at->variant, none);
-    const ref_prodigy_numbers how = {.lr = (double)a.lr,
+    const ref_prodigy_numbers how = {.lr = a.lr,
                                      .beta1 = a.beta1,
                                      .beta2 = a.beta2,
-                                     .eps = (double)a.eps,
-                                     .d0 = (double)a.d0,
-                                     .d_coef = (double)a.d_coef,
+                                     .eps = a.eps,
+                                     .d0 = a.d0,
+                                     .d_coef = a.d_coef,
                                      .growth = (double)a.growth,
                                      .decay = (double)a.weight_decay,
                                      .g_scale = (double)a.g_scale};

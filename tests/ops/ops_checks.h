@@ -7,6 +7,7 @@ void product_property(void **state);          /* large products against vectors,
 void products_together(void **state);         /* the device's threads do not disturb each other */
 void sums_kept(void **state);                 /* a sum of squares has twice a float's digits */
 void prodigy_goes_its_way(void **state);      /* ten steps against a table */
+void prodigy_scalars(void **state);           /* its scalars lose less than a float's last digits */
 void adam_by_constant_gradient(void **state); /* a thousand steps against a closed form */
 void prodigy_without_gradient(void **state);  /* zeros change nothing, NaN stays */
 void factor_known(void **state);              /* factors that are known exactly */

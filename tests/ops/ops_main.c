@@ -78,6 +78,7 @@ int main(int argc, char **argv)
     tests[count++] = (struct CMUnitTest){"products together", products_together, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"sums keep what rounding takes", sums_kept, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"prodigy goes its way", prodigy_goes_its_way, NULL, NULL, &h};
+    tests[count++] = (struct CMUnitTest){"prodigy scalars", prodigy_scalars, NULL, NULL, &h};
     tests[count++] =
         (struct CMUnitTest){"adam by constant gradient", adam_by_constant_gradient, NULL, NULL, &h};
     tests[count++] =

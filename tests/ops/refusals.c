@@ -86,7 +86,9 @@ void refusals(void **state)
     prodigy.state = mat(&buf, 50, 1, LOP_PRODIGY_STATE, LOP_F32);
     prodigy.growth = 0.5f;
     REFUSED(lop_prodigy(q, &prodigy));
-    prodigy.growth = 2.0f, prodigy.d0 = 1e-35f; /* times eps it is none of f32's normal numbers */
+    prodigy.growth = 2.0f, prodigy.d0 = 1e-35; /* times eps it is none of f32's normal numbers */
+    REFUSED(lop_prodigy_begin(q, &prodigy));
+    prodigy.d0 = 1e-17, prodigy.beta2 = 0.9999; /* nor is its square times 1 - beta2 */
     REFUSED(lop_prodigy_begin(q, &prodigy));
     REFUSED(lop_sum_row_groups(q, x, 0, y));
     REFUSED(lop_reciprocal(q, x, 1.0f, 0.0f));

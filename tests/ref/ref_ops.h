@@ -104,8 +104,11 @@ enum {
     REF_PRODIGY_M,
     REF_PRODIGY_V,
     REF_PRODIGY_S,
-    REF_PRODIGY_STATE, /* (1, 8): d, largest estimate, numerator, denominator, and what the last step used */
-    REF_PRODIGY_MATS
+    REF_PRODIGY_STATE, /* (1, REF_PRODIGY_PLACES): d, largest estimate, d^2 / d0, numerator, denominator; then what rounding
+                          to f32 takes from each of these, REF_PRODIGY_REST places on; and what the last step used */
+    REF_PRODIGY_MATS,
+    REF_PRODIGY_REST = 5,
+    REF_PRODIGY_PLACES = 14
 };
 /* m, v, s and state as at the start, then a step. */
 void ref_prodigy_zero(double d0, ref_mat *const mats[REF_PRODIGY_MATS]);

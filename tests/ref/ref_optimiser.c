@@ -53,6 +53,39 @@ static near root(near a)
     return rounded(at, fmin(sqrt(a.off), a.off / at), 6.0);
 }
 
+/* The same on numbers of two floats: products, sums and quotients lose 2^-44 at most, and of what underflows the few parts
+ * that they are made of. */
+static near twofold(double at, double off)
+{
+    return (near){at, off + 0x1p-44 * (fabs(at) + off) + 8.0 * (double)FLT_MIN};
+}
+
+static near twofold_of(double at) /* a number of the call */
+{
+    return (near){at, 0x1p-48 * fabs(at)};
+}
+
+static near twofold_less(near a, near b)
+{
+    return twofold(a.at - b.at, a.off + b.off);
+}
+
+static near twofold_times(near a, near b)
+{
+    return twofold(a.at * b.at, fabs(a.at) * b.off + fabs(b.at) * a.off + a.off * b.off);
+}
+
+static near twofold_over(near a, near b)
+{
+    const double at = a.at / b.at, lost = 8.0 * (double)FLT_MIN;
+    return twofold(at, (a.off + fabs(at) * b.off + lost) / (fabs(b.at) - b.off));
+}
+
+static near met(near a) /* where it meets a matrix */
+{
+    return rounded(a.at, a.off, 1.0);
+}
+
 static near get(const ref_mat *m, int64_t i)
 {
     return (near){m->at[i], m->magnitude[i] * UNIT};
@@ -63,6 +96,21 @@ static void put(ref_mat *m, int64_t i, near value)
     m->at[i] = value.at;
     m->magnitude[i] = value.off / UNIT;
     m->terms = 1;
+}
+
+/* The number of two floats at a place of Prodigy's state: its first float lies off what the number does and what the second
+ * is there for, of which nothing is wanted but that it is small. */
+static near get_twofold(const ref_mat *state, int place)
+{
+    const near hi = get(state, place), lo = get(state, place + REF_PRODIGY_REST);
+    return (near){hi.at, fmax(hi.off - lo.off, 0.0)};
+}
+
+static void put_twofold(ref_mat *state, int place, near value)
+{
+    const double rest = met(value).off - value.off;
+    put(state, place, (near){value.at, value.off + rest});
+    put(state, place + REF_PRODIGY_REST, (near){isfinite(value.at) ? 0.0 : (double)NAN, rest});
 }
 
 static int64_t elements(const ref_mat *m)
@@ -107,7 +155,7 @@ void ref_prodigy_zero(double d0, ref_mat *const mats[REF_PRODIGY_MATS])
     for (int k = REF_PRODIGY_M; k < REF_PRODIGY_MATS; k++) {
         for (int64_t i = 0; i < elements(mats[k]); i++) put(mats[k], i, (near){0.0, 0.0});
     }
-    mats[REF_PRODIGY_STATE]->at[0] = mats[REF_PRODIGY_STATE]->at[1] = d0;
+    for (int place = 0; place < 3; place++) put_twofold(mats[REF_PRODIGY_STATE], place, twofold_of(d0));
     for (int k = REF_PRODIGY_M; k < REF_PRODIGY_MATS; k++) mats[k]->terms = 1;
 }
 
@@ -115,14 +163,14 @@ void ref_prodigy_zero(double d0, ref_mat *const mats[REF_PRODIGY_MATS])
 static void prodigy_sums(const ref_prodigy_numbers *how, near share, ref_mat *const mats[REF_PRODIGY_MATS],
                          near *along, near *size)
 {
-    const near beta3 = of(sqrt(how->beta2));
+    const near beta3 = of(sqrt(how->beta2)), scaled = met(twofold_times(share, twofold_of(how->g_scale)));
     const int64_t n = elements(mats[REF_PRODIGY_X]);
     double products = 0.0;
     *along = *size = (near){0.0, 0.0};
     for (int64_t i = 0; i < n; i++) {
-        const near g = times(of(how->g_scale), get(mats[REF_PRODIGY_G], i));
-        const near product = times(g, get(mats[REF_PRODIGY_X], i));
-        const near s = sum(times(beta3, get(mats[REF_PRODIGY_S], i)), times(share, g));
+        const near g = get(mats[REF_PRODIGY_G], i);
+        const near product = times(of(how->g_scale), times(g, get(mats[REF_PRODIGY_X], i)));
+        const near s = sum(times(beta3, get(mats[REF_PRODIGY_S], i)), times(scaled, g));
         put(mats[REF_PRODIGY_S], i, s);
         *along = (near){along->at + product.at, along->off + product.off};
         *size = (near){size->at + fabs(s.at), size->off + s.off};
@@ -151,27 +199,34 @@ void ref_prodigy_once(const ref_prodigy_numbers *how, ref_mat *const mats[REF_PR
 {
     ref_mat *x = mats[REF_PRODIGY_X], *m = mats[REF_PRODIGY_M], *v = mats[REF_PRODIGY_V],
             *state = mats[REF_PRODIGY_STATE];
-    const near d = get(state, 0), rate = times(d, of(how->lr)), scale = of(how->g_scale);
-    const near share = times(over(d, of(how->d0)), rate);
+    const near d = get_twofold(state, 0), lr = twofold_of(how->lr), scale = twofold_of(how->g_scale);
+    const near share = twofold_times(get_twofold(state, 2), lr), beta3 = twofold_of(sqrt(how->beta2));
     near along, size;
     if (elements(x) == 0) return;
     prodigy_sums(how, share, mats, &along, &size);
-    put(state, 3, size);
+    put_twofold(state, 4, size);
     if (size.at == 0.0) return;
-    const near numerator = less(times(of(sqrt(how->beta2)), get(state, 2)), times(share, along));
-    const near estimate = over(times(of(how->d_coef), numerator), size);
-    const near most = largest(get(state, 1), estimate);
+    const near numerator =
+        twofold_less(twofold_times(beta3, get_twofold(state, 3)), twofold_times(share, along));
+    const near estimate = twofold_over(twofold_times(twofold_of(how->d_coef), numerator), size);
+    const near most = largest(get_twofold(state, 1), estimate);
     const near base = d.at == how->d0 ? largest(d, estimate) : d;
-    const near next = smallest(times((near){how->growth, 0.0}, base), most);
-    const near to_m = times(d, times(of(1.0 - how->beta1), scale)),
-               to_v = times(d, times(of(sqrt(1.0 - how->beta2)), scale));
-    const near floor = times(next, of(how->eps));
-    const near now[] = {next, most, numerator, size, to_m, to_v, rate, floor};
-    for (int i = 0; i < 8; i++) put(state, i, now[i]);
+    const near next = smallest(twofold_times((near){how->growth, 0.0}, base), most);
+    const near to_m = met(twofold_times(d, twofold_times(twofold_of(1.0 - how->beta1), scale))),
+               to_v = met(twofold_times(twofold_times(d, d),
+                                        twofold_of((1.0 - how->beta2) * how->g_scale * how->g_scale)));
+    const near rate = met(twofold_times(d, lr)), floor = met(twofold_times(next, twofold_of(how->eps)));
+    const near pairs[] = {next, most, twofold_times(twofold_over(next, twofold_of(how->d0)), next),
+                          numerator};
+    const near floats[] = {to_m, to_v, rate, floor};
+    for (int i = 0; i < 4; i++) {
+        put_twofold(state, i, pairs[i]);
+        put(state, 2 * REF_PRODIGY_REST + i, floats[i]);
+    }
     for (int64_t i = 0; i < elements(x); i++) {
-        const near g = get(mats[REF_PRODIGY_G], i), part = times(to_v, g), at = get(x, i);
+        const near g = get(mats[REF_PRODIGY_G], i), at = get(x, i);
         const near mean = sum(times(of(how->beta1), get(m, i)), times(to_m, g));
-        const near square = sum(times(of(how->beta2), get(v, i)), times(part, part));
+        const near square = sum(times(of(how->beta2), get(v, i)), times(times(to_v, g), g));
         const near move = sum(over(mean, sum(root(square), floor)), times(of(how->decay), at));
         put(m, i, mean);
         put(v, i, square);
