@@ -30,10 +30,11 @@ static int64_t whole_sum(const lop_besa_row *rows, int64_t n, double shift, bool
     return sum;
 }
 
-/* The largest move whose whole weights do not go past `want`. */
+/* The largest move whose whole weights do not go past `want`. Counts need not be what the mean rates say (the threshold rule's
+ * are not): the search begins where no row moves whatever its rate. */
 static double shift_of(const lop_besa_row *rows, int64_t n, int64_t want, bool up)
 {
-    double within = 0.0, past = up ? 1.0 : -1.0;
+    double within = up ? -1.0 : 1.0, past = -within;
     for (int i = 0; i < 100; i++) {
         const double middle = (within + past) / 2.0;
         const int64_t sum = whole_sum(rows, n, middle, up);

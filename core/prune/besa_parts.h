@@ -120,6 +120,16 @@ int32_t lop_besa_slab(const lop_besa *b, int32_t cols); /* rows whose scores fit
 /* All steps; queued (besa_step.c). */
 LOP_CHECKED lop_status lop_besa_learn(lop_besa *b);
 
+/* The part of a step that does not move: the block's trial as the counts have it, the errors of what it makes of `input` added
+ * to the units' losses, and the gradient of all logits in b->grad. Queued. Weights of channels that hold for all steps are
+ * set by lop_besa_learn alone.  Shapes: input (S T, H) W, want (S T, H) f32, S at most the windows of a step. */
+typedef struct lop_besa_stand {
+    lop_besa *b;
+    int32_t step;
+    lop_mat want[LOP_BESA_UNITS]; /* the windows of this step */
+} lop_besa_stand;
+LOP_CHECKED lop_status lop_besa_gradient(lop_besa_stand *s, lop_mat input);
+
 /* Counts and mean rates as the logits have them, and the expected sparsities of the units before step `at`. */
 LOP_CHECKED lop_status lop_besa_count(lop_besa *b, int32_t at);
 

@@ -84,15 +84,8 @@ static lop_status norms_of_all(lop_besa *b, const lop_besa_unit *u)
     return energy_end(b, u);
 }
 
-/* Where a step stands. */
-typedef struct stand {
-    lop_besa *b;
-    int32_t step;
-    lop_mat want[LOP_BESA_UNITS]; /* the windows of this step */
-} stand;
-
 /* y, what unit `unit` gives, becomes the gradient of its loss with respect to it. */
-static lop_status loss_back(const stand *s, int32_t unit, lop_mat y)
+static lop_status loss_back(const lop_besa_stand *s, int32_t unit, lop_mat y)
 {
     lop_besa *b = s->b;
     const lop_besa_unit *u = &b->units[unit];
@@ -109,7 +102,7 @@ static lop_status loss_back(const stand *s, int32_t unit, lop_mat y)
 /* Between the halves the second one's gradient ends and the first one's begins. */
 static lop_status middle_back(void *user, lop_queue *q, lop_mat dy)
 {
-    const stand *s = user;
+    const lop_besa_stand *s = user;
     LOP_TRY(lop_cast(q, lop_mat_rows(s->b->block->learning->tape->middle, 0, dy.rows), dy));
     return loss_back(s, 0, dy);
 }
@@ -128,7 +121,7 @@ static int32_t chunk_of(const lop_device *device, int32_t cols)
 
 static lop_status weight_back(void *user, lop_queue *q, int32_t linear, int32_t first, lop_mat dw)
 {
-    const stand *s = user;
+    const lop_besa_stand *s = user;
     const lop_besa *b = s->b;
     const lop_besa_linear *l = b->by_index[linear];
     if (l == NULL) return LOP_OK;
@@ -195,6 +188,7 @@ static lop_adam_args adam_of(const lop_besa *b)
     args.m = b->m;
     args.v = b->v;
     args.step = b->step;
+    args.weight_decay = 0.0f; /* as --normal-opt has it */
     return args;
 }
 
@@ -217,7 +211,7 @@ static lop_status move(lop_besa *b, int32_t step)
 
 /* ---- a step, and all of them */
 
-static lop_status step_once(stand *s, lop_mat input)
+lop_status lop_besa_gradient(lop_besa_stand *s, lop_mat input)
 {
     lop_besa *b = s->b;
     const lop_learning *l = b->block->learning;
@@ -231,13 +225,19 @@ static lop_status step_once(stand *s, lop_mat input)
     LOP_TRY(loss_back(s, b->unit_count - 1, x));
     LOP_TRY(lop_block_backward_halves(q, l->forward, &b->trial, x, l->tape, &watch));
     for (int32_t i = 0; i < b->count; i++) LOP_TRY(logits_back(b, &b->linears[i], s->step));
-    LOP_TRY(move(b, s->step));
+    return LOP_OK;
+}
+
+static lop_status step_once(lop_besa_stand *s, lop_mat input)
+{
+    LOP_TRY(lop_besa_gradient(s, input));
+    LOP_TRY(move(s->b, s->step));
     s->step++;
-    return lop_besa_count(b, s->step);
+    return lop_besa_count(s->b, s->step);
 }
 
 /* The steps of one batch of the stream. */
-static lop_status batch_learn(stand *s, int32_t batch)
+static lop_status batch_learn(lop_besa_stand *s, int32_t batch)
 {
     const lop_besa *b = s->b;
     const lop_learning *l = b->block->learning;
@@ -257,7 +257,7 @@ static lop_status batch_learn(stand *s, int32_t batch)
 
 lop_status lop_besa_learn(lop_besa *b)
 {
-    stand s = {.b = b};
+    lop_besa_stand s = {.b = b};
     for (int32_t u = 0; u < b->unit_count; u++) LOP_TRY(norms_of_all(b, &b->units[u]));
     LOP_TRY(optimizer_begin(b));
     for (int32_t e = 0; e < b->options.epochs; e++)

@@ -16,7 +16,12 @@
     X(test_prune_report)                                                                                     \
     X(test_prune_report_damage)                                                                              \
     X(test_prune_failure)                                                                                    \
-    X(test_prune_golden)
+    X(test_prune_golden)                                                                                     \
+    X(test_prune_besa)                                                                                       \
+    X(test_prune_besa_sparsity)                                                                              \
+    X(test_prune_besa_options)                                                                               \
+    X(test_prune_besa_gradient)                                                                              \
+    X(test_prune_besa_golden)
 
 TEST_GROUPS(TEST_GROUP_DECLARE)
 

@@ -89,6 +89,7 @@ lop_status prune_do(const prune_try *t, char **report)
     lop_checkpoint *model = NULL;
     *report = NULL;
     LOP_TRY(test_device_open(prune_backend, &device));
+    if (t->attach != NULL) t->attach(&device);
     lop_status status = lop_device_threads(&device, t->threads);
     if (status == LOP_OK) status = lop_checkpoint_open(t->model, &model);
     if (status == LOP_OK) status = prune_on(&device, model, t, report);

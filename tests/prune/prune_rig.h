@@ -21,6 +21,7 @@ typedef struct prune_try {
     int threads; /* 0: all */
     uint64_t device_bytes_most, host_bytes_most;
     lop_log *log;
+    void (*attach)(lop_device *device); /* NULL, or puts itself between core and the device's backend */
 } prune_try;
 
 /* Fails the running test with the library's sentence. */

@@ -51,6 +51,13 @@ static const far_case cases[] = {
     {{.blocks = 3}, "wanda", {{"forward-batch", "6"}, {"losses", "on"}, {NULL, NULL}}},
     {{.blocks = 4}, "magnitude", {{"losses", "on"}, {"forward-batch", "2"}, {NULL, NULL}}},
     {{.blocks = 2, .hidden = 192, .ffn = 1100, .head_dim = 48}, "wanda", {{NULL, NULL}}},
+    {{.blocks = 3, .dtype = LOP_DTYPE_BF16}, "besa", {{"losses", "on"}, {"epochs", "2"}, {NULL, NULL}}},
+    {{.blocks = 2},
+     "besa",
+     {{"granularity", "layer"}, {"loss", "channel-all"}, {"forward-batch", "2"}, {NULL, NULL}}},
+    {{.blocks = 2, .hidden = 192, .ffn = 1100, .head_dim = 48},
+     "besa",
+     {{"granularity", "rows:50"}, {"step-windows", "2"}, {"optimizer", "adamw"}, {NULL, NULL}}},
 };
 
 /* The same bytes as on the CPU, hidden states on the device or on the host. */
@@ -75,7 +82,7 @@ static void same_folders(void **state)
 }
 
 /* How often the thread of a run waits for the device. */
-static int64_t waits_of(int32_t blocks, const char *windows, bool on_host)
+static int64_t waits_of(const char *method, int32_t blocks, const char *windows, bool on_host)
 {
     prune_bench b;
     const lop_setting how[] = {{"sparsity-ratio", "0.43"},
@@ -84,7 +91,7 @@ static int64_t waits_of(int32_t blocks, const char *windows, bool on_host)
                                {"nsamples", windows},
                                {NULL, NULL}};
     bench_open(&b, (made_shape){.blocks = blocks});
-    prune_try t = bench_try(&b, "wanda", how);
+    prune_try t = bench_try(&b, method, how);
     if (on_host) t.device_bytes_most = least_budget(t);
     const int64_t before = far_memory_waits();
     json_decref(prune_with(FAR_MEMORY, &t));
@@ -93,14 +100,17 @@ static int64_t waits_of(int32_t blocks, const char *windows, bool on_host)
     return waits;
 }
 
-/* A block costs as many waits with six windows as with two: no pass waits. */
+/* A block costs as many waits with six windows as with two: no pass waits, and no step of learning. */
 static void no_wait_inside_a_pass(void **state)
 {
     (void)state;
-    for (int host = 0; host < 2; host++) {
-        const int64_t few = waits_of(4, "2", host) - waits_of(2, "2", host);
-        const int64_t many = waits_of(4, "6", host) - waits_of(2, "6", host);
-        print_message("%lld waits for two blocks\n", (long long)few);
+    static const char *const methods[] = {"wanda", "besa"};
+    for (int i = 0; i < 4; i++) {
+        const char *method = methods[i / 2];
+        const bool host = i % 2 != 0;
+        const int64_t few = waits_of(method, 4, "2", host) - waits_of(method, 2, "2", host);
+        const int64_t many = waits_of(method, 4, "6", host) - waits_of(method, 2, "6", host);
+        print_message("%s: %lld waits for two blocks\n", method, (long long)few);
         assert_int_equal(few, many);
     }
 }
@@ -136,14 +146,16 @@ static double planned_bytes(const prune_try *t)
 static void memory_as_planned(void **state)
 {
     (void)state;
-    static const char *const more[][2] = {{"losses", "on"}, {"alpha-search", "on"}, {"dtype", "f16"}};
-    for (int i = 0; i < 3; i++) {
+    static const char *const more[][3] = {{"wanda", "losses", "on"},        {"wanda", "alpha-search", "on"},
+                                          {"wanda", "dtype", "f16"},        {"besa", "step-windows", "2"},
+                                          {"besa", "granularity", "layer"}, {"besa", "optimizer", "adamw"}};
+    for (int i = 0; i < 6; i++) {
         prune_bench b;
         int code = 0;
-        const lop_setting how[] = {{"sparsity-ratio", "0.43"}, {more[i][0], more[i][1]}, {NULL, NULL}};
+        const lop_setting how[] = {{"sparsity-ratio", "0.43"}, {more[i][1], more[i][2]}, {NULL, NULL}};
         bench_open(&b, (made_shape){
                            .blocks = 2, .hidden = 256, .ffn = 704, .head_dim = 64, .dtype = LOP_DTYPE_BF16});
-        const prune_try t = bench_try(&b, "wanda", how);
+        const prune_try t = bench_try(&b, more[i][0], how);
         const double planned = planned_bytes(&t);
         const pid_t child = prune_spawn(&t);
         assert_true(waitpid(child, &code, 0) == child && WIFEXITED(code) && WEXITSTATUS(code) == 0);

@@ -87,19 +87,21 @@ static void watch(const lop_event *event, void *user)
 static void stop_and_resume(void **state)
 {
     (void)state;
-    static const char *const methods[] = {"wanda", "magnitude"};
-    for (int i = 0; i < 6; i++) {
+    static const char *const methods[] = {"wanda", "magnitude", "besa"};
+    for (int i = 0; i < 8; i++) {
         prune_bench b;
         char *text = NULL;
+        const int method = i < 6 ? i % 2 : 2;
+        const bool dense = i == 4 || i == 5 || i == 7;
         bench_open(&b, small);
-        first_run(&b, methods[i % 2]);
+        first_run(&b, methods[method]);
         const lop_setting again[] = {
-            half[0], half[1], {"resume", "on"}, {i < 4 ? NULL : "propagate", "dense"}, {NULL, NULL}};
+            half[0], half[1], {"resume", "on"}, {dense ? "propagate" : NULL, "dense"}, {NULL, NULL}};
         watcher w = {.stop_after = 1 + i / 2 % 3};
         w.log.fn = watch;
         w.log.user = &w;
-        prune_try t = bench_try(&b, methods[i % 2], again);
-        if (i >= 4) { /* the dense stream has its own undisturbed run */
+        prune_try t = bench_try(&b, methods[method], again);
+        if (dense) { /* the dense stream has its own undisturbed run */
             t.save = b.save;
             json_decref(prune_report(&t));
         }
@@ -135,21 +137,21 @@ static bool killed_run(const prune_try *t, unsigned microseconds)
     return WIFSIGNALED(code);
 }
 
-static void kill_and_resume(void **state)
+/* `rounds` folders, each killed three times at random moments. */
+static void kill_rounds(const char *method, made_shape shape, int rounds)
 {
-    (void)state;
     prune_bench b;
     unsigned seed = 12345;
     int kills = 0;
-    bench_open(&b, (made_shape){.blocks = 8, .hidden = 192, .ffn = 384, .head_dim = 48});
+    bench_open(&b, shape);
     const lop_setting how[] = {{"sparsity-ratio", "0.43"}, {"resume", "on"}, {NULL, NULL}};
-    prune_try t = bench_try(&b, "wanda", how);
+    prune_try t = bench_try(&b, method, how);
     assert_false(killed_run(&t, 60000000)); /* once for the disk's sake, once for the time it takes */
     prune_ok(lop_folder_remove(t.save));
     const double from = lop_clock_seconds();
     assert_false(killed_run(&t, 60000000));
     const unsigned whole = (unsigned)(1e6 * (lop_clock_seconds() - from));
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < rounds; i++) {
         t.save = bench_other(&b, "killed");
         prune_ok(lop_folder_remove(t.save));
         for (int k = 0; k < 3; k++) {
@@ -159,8 +161,15 @@ static void kill_and_resume(void **state)
         assert_false(killed_run(&t, 60000000));
         assert_true(folders_equal(b.save, t.save));
     }
-    print_message("%d of 36 runs were killed\n", kills);
+    print_message("%s: %d of %d runs were killed\n", method, kills, 3 * rounds);
     bench_close(&b);
+}
+
+static void kill_and_resume(void **state)
+{
+    (void)state;
+    kill_rounds("wanda", (made_shape){.blocks = 8, .hidden = 192, .ffn = 384, .head_dim = 48}, 12);
+    kill_rounds("besa", (made_shape){.blocks = 3, .hidden = 96, .ffn = 200, .head_dim = 24}, 6);
 }
 
 /* ---- runs that are not the same */

@@ -1,0 +1,110 @@
+/* golden_model.c - files of golden results, and what is read from them. */
+#include "tests/prune/golden_model.h"
+
+#include "core/base/file.h"
+#include "core/base/memory.h"
+#include "core/eval/perplexity.h"
+#include "tests/harness/shared_data.h"
+#include "tests/harness/test_groups.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+enum { SEQLEN = 256 };
+
+static void path_set(char *path, const char *from)
+{
+    (void)snprintf(path, 512, "%s", from);
+}
+
+golden_source golden_authors(void)
+{
+    shared_need("golden");
+    golden_source s = {.family = "llama", .nsamples = "64", .windows = 400};
+    path_set(s.model, shared_path("data/models/TinyStories-656K"));
+    path_set(s.json, shared_path("golden/golden.json"));
+    path_set(s.calib, shared_path("golden/calib_64x256.i32"));
+    path_set(s.eval, shared_path("golden/eval_400x256.i32"));
+    path_set(s.masks, shared_path("golden/llama_"));
+    return s;
+}
+
+golden_source golden_reference(void)
+{
+    golden_source s = {.nsamples = "32", .windows = 64};
+    path_set(s.model, LOP_SOURCE_DIR "/tests/data/tiny-llama");
+    path_set(s.json, LOP_SOURCE_DIR "/tests/golden/tiny-llama/golden.json");
+    path_set(s.calib, LOP_SOURCE_DIR "/tests/golden/tiny-llama/calib_32x256.i32");
+    path_set(s.eval, LOP_SOURCE_DIR "/tests/golden/tiny-llama/eval_64x256.i32");
+    path_set(s.masks, LOP_SOURCE_DIR "/tests/golden/tiny-llama/");
+    return s;
+}
+
+double golden_number(const golden_source *source, const char *key, const char *what)
+{
+    json_t *root = NULL;
+    prune_ok(lop_json_read(source->json, 1 << 20, &root));
+    const json_t *family = source->family ? json_object_get(root, source->family) : root;
+    const json_t *entry = json_object_get(family, key);
+    const double value = what != NULL ? json_at(entry, what) : json_number_value(entry);
+    lop_json_close(root);
+    return value;
+}
+
+double golden_perplexity(const golden_source *source, const char *folder)
+{
+    lop_device device;
+    lop_checkpoint *file = NULL;
+    lop_net net;
+    char *ids = NULL;
+    size_t size = 0;
+    lop_perplexity out;
+    prune_ok(test_device_open(prune_backend, &device));
+    prune_ok(lop_checkpoint_open(folder, &file));
+    prune_ok(lop_net_open(file, &net));
+    prune_ok(lop_file_read(source->eval, 1 << 24, &ids, &size));
+    assert_int_equal(size, (size_t)source->windows * SEQLEN * sizeof(int32_t));
+    const lop_perplexity_args args = {.ids = (const int32_t *)(const void *)ids,
+                                      .windows = source->windows,
+                                      .seqlen = SEQLEN,
+                                      .forward_batch = 4};
+    prune_ok(lop_perplexity_measure(&device, &net, &args, NULL, &out));
+    lop_free(ids);
+    lop_net_close(&net);
+    lop_checkpoint_close(file);
+    lop_device_close(&device);
+    return out.perplexity;
+}
+
+double golden_agreement(const golden_source *source, const char *folder, const char *key)
+{
+    char name[640];
+    char *want = NULL;
+    size_t size = 0;
+    lop_masks masks;
+    int64_t same = 0, all = 0, at = 0;
+    (void)snprintf(name, sizeof name, "%s%s_keepbits.u8", source->masks, key);
+    prune_ok(lop_file_read(name, 1 << 24, &want, &size));
+    prune_ok(lop_masks_open(in_folder(folder, LOP_MASKS_NAME), &masks));
+    for (int32_t i = 0; i < masks.count; i++) {
+        const lop_mask_entry *e = &masks.at[i];
+        unsigned char *bits = NULL;
+        prune_ok(lop_alloc(e->bytes, 1, &bits));
+        prune_ok(lop_masks_read(&masks, e, bits));
+        assert_int_equal(e->cols % 8, 0); /* so that rows end with bytes and both packings are one */
+        assert_true(at + (int64_t)e->bytes <= (int64_t)size);
+        for (uint64_t b = 0; b < e->bytes; b++)
+            same += 8 - __builtin_popcount((unsigned char)(bits[b] ^ (unsigned char)want[at + (int64_t)b]));
+        at += (int64_t)e->bytes;
+        all += 8 * (int64_t)e->bytes;
+        lop_free(bits);
+    }
+    assert_int_equal(at, size);
+    lop_masks_close(&masks);
+    lop_free(want);
+    return (double)same / (double)all;
+}
