@@ -91,7 +91,7 @@ static void streams_open(learner *l)
 {
     const int32_t hidden = l->net.config->hidden;
     const lop_stream_shape shape = {LOP_ON_DEVICE, LOP_F32, S, S, T, hidden};
-    const lop_watch watch = {lop_statistics_watch, &l->statistics, false};
+    const lop_watch watch = {.fn = lop_statistics_watch, .user = &l->statistics};
     const lop_mat x = l->learning.x;
     l->x = noise_of((int64_t)S * T * hidden, 1);
     l->y = noise_of((int64_t)S * T * hidden, 2);
