@@ -128,8 +128,14 @@ static void layer(void **state)
     golden_check(&(golden_besa){"besa_layer_50", "layer", "0.05", 0.999});
 }
 
+static void row(void **state)
+{
+    (void)state;
+    golden_check(&(golden_besa){"besa_row_50", "row", "5", 0.995});
+}
+
 int test_prune_besa_golden(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(layer)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(layer), cmocka_unit_test(row)};
     return cmocka_run_group_tests_name("besa golden", tests, NULL, NULL);
 }
