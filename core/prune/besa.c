@@ -150,9 +150,8 @@ static lop_status learn(lop_besa *b)
 static lop_status prune_block(lop_prune_block *block)
 {
     lop_besa b;
-    if (block->count == 0) return LOP_OK;
-    const lop_arena_mark mark = lop_arena_here(block->arena);
     if (block->count == 0) return LOP_OK; /* all of it stays dense */
+    const lop_arena_mark mark = lop_arena_here(block->arena);
     lop_status status = lop_besa_place(block, &b);
     if (status == LOP_OK) status = learn(&b);
     lop_arena_reset(block->arena, mark);
