@@ -3,15 +3,19 @@
  * forward    the dense block over one window, resident: nothing else
  * calibrate  the window from where it is kept, the forward with the method's statistics
  * propagate  the window from where it is kept, the forward of the pruned block, checked and put back
- * solve      scores and masks of all linears of the block
+ * train_step of a learner: one step, in a row with all others of a block
+ * init       of a learner: what comes before its first step
+ * solve      scores and masks of all linears of the block; of a learner all its steps and what follows
  * total      what a prune does with a block: calibrate over all windows, solve, zero, propagate over all windows */
 #include "bench/bench_stages.h"
+#include "bench/block_learn.h"
 #include "bench/block_rig.h"
 #include "bench/line.h"
 #include "bench/roof.h"
 #include "core/base/memory.h"
 
-enum { REPS = 3, STAGES = 3, ROW = 8 };
+enum { REPS = 3, ROW = 8 };
+enum { FORWARD, CALIBRATE, TRAIN_STEP, PROPAGATE, STAGES };
 
 typedef struct stage {
     const char *name; /* NULL: the method has none */
@@ -26,6 +30,7 @@ typedef struct block_bench {
     size_t roof_bytes; /* device memory that only the roofs take */
     stage stages[STAGES];
     bench_stats solve;
+    block_learn learn;
     double total_ns;
 } block_bench;
 
@@ -34,25 +39,16 @@ static int32_t batch_sequences(const block_rig *r, int turn)
     return lop_stream_sequences(&r->input, turn % r->input.count);
 }
 
-static lop_status run_block(block_rig *r, int turn, const lop_watch *watch)
-{
-    return lop_block_forward(r->queue, r->forward, &r->block, block_rig_x(r, turn), batch_sequences(r, turn),
-                             r->tokens, watch);
-}
-
 static lop_status run_forward(void *user, lop_queue *q, int turn)
 {
     (void)q;
-    return run_block(user, turn, NULL);
+    return block_rig_forward(user, turn, NULL);
 }
 
 static lop_status run_calibrate(void *user, lop_queue *q, int turn)
 {
-    block_rig *r = user;
     (void)q;
-    const lop_watch watch = {.fn = lop_statistics_watch, .user = &r->statistics, .last_needed = true};
-    LOP_TRY(block_rig_load(r, turn));
-    return run_block(r, turn, &watch);
+    return block_rig_calibrate(user, turn);
 }
 
 static lop_status run_propagate(void *user, lop_queue *q, int turn)
@@ -61,7 +57,7 @@ static lop_status run_propagate(void *user, lop_queue *q, int turn)
     lop_mat stored;
     const int at = turn % r->input.count;
     LOP_TRY(block_rig_load(r, turn));
-    LOP_TRY(run_block(r, turn, NULL));
+    LOP_TRY(block_rig_forward(r, turn, NULL));
     LOP_TRY(lop_stream_store(q, &r->input, at, block_rig_x(r, turn)));
     LOP_TRY(lop_stream_view(q, &r->input, at, &stored));
     return lop_count_not_finite(q, stored, lop_mat_rows(r->row_count, 0, stored.rows), r->wrong);
@@ -116,15 +112,10 @@ done:
 static lop_status solve_once(void *user, lop_queue *q, int turn)
 {
     block_rig *r = user;
-    (void)turn;
-    lop_prune_block p = {
-        .queue = q, .arena = r->arena, .settings = &r->settings, .count = r->block.count, .log = NULL};
-    for (int32_t i = 0; i < p.count; i++) {
-        const lop_linear_view *view = &r->block.linears[i];
-        p.linears[i] = (lop_prune_linear){.view = view, .target = r->target, .keep = r->keep[i]};
-        if (r->method->needs & LOP_NEED_COLSUM_SQ)
-            p.linears[i].colsum_sq = r->statistics.colsum_sq[view->input];
-    }
+    lop_prune_block p;
+    (void)q, (void)turn;
+    if (block_rig_learns(r)) return block_learn_run(r);
+    block_rig_prune_block(r, &p);
     return r->method->block(&p);
 }
 
@@ -138,10 +129,7 @@ static lop_status zero_dropped(block_rig *r)
 static lop_status run_total(void *user, lop_queue *q, int turn)
 {
     block_rig *r = user;
-    const bool statistics = (r->method->needs & LOP_NEED_COLSUM_SQ) != 0;
-    if (statistics) LOP_TRY(lop_statistics_reset(q, &r->statistics));
-    for (int32_t i = 0; statistics && i < r->input.count; i++) LOP_TRY(run_calibrate(r, q, i));
-    if (statistics) LOP_TRY(lop_statistics_end(q, &r->statistics));
+    if (r->need.what != 0) LOP_TRY(block_rig_calibrate_all(r));
     LOP_TRY(solve_once(r, q, turn));
     LOP_TRY(zero_dropped(r));
     for (int32_t i = 0; i < r->input.count; i++) LOP_TRY(run_propagate(r, q, i));
@@ -149,39 +137,69 @@ static lop_status run_total(void *user, lop_queue *q, int turn)
 }
 
 /* Nanoseconds that one window cannot go below: its products at their roof, and what else must move at that of copies. */
-static double floor_of(const block_bench *k, double moved)
+static double floor_of(const block_bench *k, double flops, double moved)
 {
-    const block_rig *r = &k->rig;
-    const double flops = lop_block_flops(&r->net, 1, r->tokens);
-    return flops / k->roofs.gemm_gflops[lop_walk_word(k->b->device, &r->net)] + moved / k->roofs.copy_gbps;
+    const lop_type word = lop_walk_word(k->b->device, &k->rig.net);
+    return flops / k->roofs.gemm_gflops[word] + moved / k->roofs.copy_gbps;
+}
+
+static double flops_forward(const block_rig *r)
+{
+    return lop_block_flops(&r->net, 1, r->tokens);
+}
+
+static double flops_step(const block_rig *r)
+{
+    return flops_forward(r) + lop_block_back_flops(&r->net, 1, r->tokens, false);
 }
 
 static void set_floors(block_bench *k)
 {
-    const lop_config *c = k->rig.net.config;
-    const double row = (double)k->rig.tokens * (double)lop_type_bytes(k->rig.block.o.type);
+    const block_rig *r = &k->rig;
+    const lop_config *c = r->net.config;
+    const double row = (double)r->tokens * (double)lop_type_bytes(r->block.o.type);
     const double inputs = row * (2.0 * c->hidden + (double)c->heads * c->head_dim + c->ffn);
-    k->stages[0].floor_ns = floor_of(k, 0.0);
-    k->stages[1].floor_ns = floor_of(k, inputs); /* each distinct input is read once more */
-    k->stages[2].floor_ns = floor_of(k, 0.0);
+    k->stages[FORWARD].floor_ns = k->stages[PROPAGATE].floor_ns = floor_of(k, flops_forward(r), 0.0);
+    k->stages[CALIBRATE].floor_ns =
+        floor_of(k, flops_forward(r), inputs); /* each distinct input is read once more */
+    k->stages[TRAIN_STEP].floor_ns = floor_of(k, flops_step(r), 0.0);
+}
+
+/* The learner goes over the windows in the order in which a prune does, and its trials leave the block dense. */
+static lop_status time_learner(block_bench *k)
+{
+    block_rig *r = &k->rig;
+    const bool parts = lop_settings_flag(&k->b->settings, "stages");
+    LOP_TRY(block_rig_calibrate_all(r));
+    LOP_TRY(block_learn_time(r, bench_reps(k->b, 1), parts, &k->learn));
+    k->solve = k->learn.solve;
+    if (k->learn.step.reps > 0) k->stages[TRAIN_STEP].name = "train_step";
+    k->stages[TRAIN_STEP].stats = k->learn.step;
+    return LOP_OK;
+}
+
+static lop_status time_solve(block_bench *k)
+{
+    if (block_rig_learns(&k->rig)) return time_learner(k);
+    return bench_time(k->rig.queue, bench_reps(k->b, REPS), 0.0, solve_once, &k->rig, &k->solve);
 }
 
 static lop_status time_all(block_bench *k)
 {
     block_rig *r = &k->rig;
     LOP_TRY(bench_roofs_all(r->queue, 1, &k->roofs));
-    k->stages[0].name = "forward";
-    LOP_TRY(time_stage(k, run_forward, true, &k->stages[0].stats));
+    k->stages[FORWARD].name = "forward";
+    LOP_TRY(time_stage(k, run_forward, true, &k->stages[FORWARD].stats));
     if (r->method == NULL) return LOP_OK;
-    if (r->method->needs & LOP_NEED_COLSUM_SQ) {
-        k->stages[1].name = "calibrate";
-        LOP_TRY(time_stage(k, run_calibrate, false, &k->stages[1].stats));
+    if (r->need.what & LOP_NEED_COLSUM_SQ) {
+        k->stages[CALIBRATE].name = "calibrate";
+        LOP_TRY(time_stage(k, run_calibrate, false, &k->stages[CALIBRATE].stats));
         LOP_TRY(lop_statistics_end(r->queue, &r->statistics));
     }
-    LOP_TRY(bench_time(r->queue, bench_reps(k->b, REPS), 0.0, solve_once, r, &k->solve));
+    LOP_TRY(time_solve(k));
     LOP_TRY(zero_dropped(r));
-    k->stages[2].name = "propagate";
-    LOP_TRY(time_stage(k, run_propagate, false, &k->stages[2].stats));
+    k->stages[PROPAGATE].name = "propagate";
+    LOP_TRY(time_stage(k, run_propagate, false, &k->stages[PROPAGATE].stats));
     LOP_TRY(bench_time_once(r->queue, run_total, r, 0, &k->total_ns));
     return bench_roofs_copy(r->queue, REPS, &k->roofs);
 }
@@ -218,17 +236,44 @@ static double stage_floor(const stage *s)
 /* Nanoseconds that all windows cannot go below in run_total; scores and masks count as nothing. */
 static double total_floor(const block_bench *k)
 {
-    const double passes = k->stages[2].floor_ns + (k->stages[1].name ? k->stages[1].floor_ns : 0.0);
+    double passes = k->stages[PROPAGATE].floor_ns;
+    if (k->stages[CALIBRATE].name) passes += k->stages[CALIBRATE].floor_ns;
+    if (k->stages[TRAIN_STEP].name) passes += k->rig.need.epochs * k->stages[TRAIN_STEP].floor_ns;
     return passes * k->rig.sequences;
+}
+
+static json_t *once_json(const block_bench *k)
+{
+    json_t *o =
+        json_pack("{s:f, s:f, s:f, s:f}", "solve", k->solve.ns_med * 1e-9, "solve_min",
+                  k->solve.ns_min * 1e-9, "total", k->total_ns * 1e-9, "total_floor", total_floor(k) * 1e-9);
+    if (block_rig_learns(&k->rig))
+        (void)json_object_set_new(o, "init", json_real(k->learn.begin.ns_med * 1e-9));
+    return o;
+}
+
+/* What the line of a learner has beside others. */
+static void add_learner(const block_bench *k, json_t *line)
+{
+    const block_rig *r = &k->rig;
+    const stage *step = &k->stages[TRAIN_STEP];
+    (void)json_object_set_new(line, "steps", json_integer(k->learn.steps));
+    (void)json_object_set_new(line, "step_windows", json_integer(r->need.windows));
+    if (k->learn.parts != NULL) (void)json_object_set_new(line, "step_parts_ms", json_incref(k->learn.parts));
+    if (step->name == NULL) return;
+    (void)json_object_set_new(line, "step_gflop", json_real(flops_step(r) * 1e-9));
+    (void)json_object_set_new(line, "step_roof_frac", json_real(step->floor_ns / step->stats.ns_min));
+    (void)json_object_set_new(line, "step_forwards",
+                              json_real(step->stats.ns_min / k->stages[FORWARD].stats.ns_min));
 }
 
 static json_t *result_json(const block_bench *k)
 {
     const block_rig *r = &k->rig;
-    const bench_stats *forward = &k->stages[0].stats;
+    const bench_stats *forward = &k->stages[FORWARD].stats;
     /* Arenas keep what they ever took, so what is held at the end is the most that was. */
     const size_t held = lop_buf_used(LOP_ON_DEVICE).now - k->roof_bytes;
-    const double flops = lop_block_flops(&r->net, 1, r->tokens);
+    const double flops = flops_forward(r);
     json_t *o = bench_object(k->b, "block");
     json_t *rest = json_pack(
         "{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:I, s:o, s:f, s:f, s:f, s:o}", "method",
@@ -238,12 +283,9 @@ static json_t *result_json(const block_bench *k)
         "ms_per_sample_min", stages_json(k, stage_min), "ms_per_sample_p90", stages_json(k, stage_p90),
         "peak_bytes", (json_int_t)held, "floor_ms", stages_json(k, stage_floor), "block_gflop", flops * 1e-9,
         "forward_tflops", flops / forward->ns_min * 1e-3, "forward_roof_frac",
-        k->stages[0].floor_ns / forward->ns_min, "roofs", bench_roofs_json(&k->roofs));
-    if (rest != NULL && r->method != NULL)
-        (void)json_object_set_new(rest, "s_per_block",
-                                  json_pack("{s:f, s:f, s:f, s:f}", "solve", k->solve.ns_med * 1e-9,
-                                            "solve_min", k->solve.ns_min * 1e-9, "total", k->total_ns * 1e-9,
-                                            "total_floor", total_floor(k) * 1e-9));
+        k->stages[FORWARD].floor_ns / forward->ns_min, "roofs", bench_roofs_json(&k->roofs));
+    if (rest != NULL && r->method != NULL) (void)json_object_set_new(rest, "s_per_block", once_json(k));
+    if (rest != NULL && block_rig_learns(r)) add_learner(k, rest);
     if (o == NULL || rest == NULL || json_object_update(o, rest) != 0) {
         json_decref(o);
         o = NULL;
@@ -277,6 +319,7 @@ lop_status bench_block(bench *b)
 {
     block_bench k = {.b = b};
     const lop_status status = measure(&k);
+    block_learn_close(&k.learn);
     bench_roofs_close(&k.roofs);
     block_rig_close(&k.rig);
     return status;

@@ -120,6 +120,8 @@ static bool has_word(const ops_bench *o, lop_type word)
         return word == LOP_F32 && o->first;
     case OPS_GRAM:
         return product && o->first;
+    case OPS_OF_LOGITS:
+        return word == LOP_F32 && o->first;
     }
     return false;
 }
@@ -128,7 +130,9 @@ static lop_status time_case(ops_bench *o, int32_t C, lop_type word)
 {
     const bool square = o->at->words == OPS_SQUARE || o->at->words == OPS_GRAM;
     const bool product = square || o->at->words == OPS_PRODUCT; /* others have the roof of copies alone */
-    const int32_t rows = product ? OPS_TOKENS : o->rows, cols = square ? OPS_TOKENS : C;
+    const bool logits = o->at->words == OPS_OF_LOGITS;
+    const int32_t rows = product ? OPS_TOKENS : logits ? OPS_LOGITS : o->rows;
+    const int32_t cols = square ? OPS_TOKENS : logits ? OPS_RATES : C;
     const double elements = (double)rows * cols;
     const double each = o->at->word * (double)lop_type_bytes(word) + o->at->plain;
     bench_line line = {.name = o->at->name,

@@ -11,18 +11,15 @@ enum { SAMPLES = 4, TOKENS = 2048 };
 static lop_status open_method(const bench *b, block_rig *r)
 {
     const char *name = lop_settings_text(&b->settings, "method");
-    lop_option_set set = {0};
     if (name == NULL || strcmp(name, "none") == 0) return LOP_OK;
     LOP_TRY(lop_method_need(name, &r->method));
-    set.tables[0] = r->method->options;
-    set.counts[0] = r->method->option_count;
-    set.table_count = 1;
-    LOP_TRY(lop_settings_open(&set, NULL, 0, &r->settings));
+    r->settings = &b->settings;
     r->target = (lop_target){.ratio = 0.5, .exact = true};
-    return lop_settings_given(&b->settings, "sparsity-ratio") ||
-                   lop_settings_given(&b->settings, "sparsity-type")
-               ? lop_target_read(&b->settings, &r->target)
-               : LOP_OK;
+    if (lop_settings_given(&b->settings, "sparsity-ratio") ||
+        lop_settings_given(&b->settings, "sparsity-type"))
+        LOP_TRY(lop_target_read(&b->settings, &r->target));
+    r->need = (lop_need){.what = r->method->needs, .windows = 1};
+    return r->method->ask == NULL ? LOP_OK : r->method->ask(r->settings, &r->target, NULL, &r->need);
 }
 
 static int32_t given(const bench *b, const char *name, int32_t usual)
@@ -30,23 +27,71 @@ static int32_t given(const bench *b, const char *name, int32_t usual)
     return lop_settings_given(&b->settings, name) ? (int32_t)lop_settings_int(&b->settings, name) : usual;
 }
 
-static lop_status place(lop_device *device, lop_type word, block_rig *r)
+/* One window a forward call, but those of a learner's step lie in one batch. */
+static lop_status open_windows(const bench *b, block_rig *r)
 {
-    const int32_t rows = r->batch * r->tokens, width = r->net.config->hidden;
-    LOP_TRY(lop_arena_open(device, LOP_ON_DEVICE, 0, &r->arena));
-    LOP_TRY(lop_block_place(r->arena, &r->net, word, &r->block));
-    LOP_TRY(lop_arena_mat(r->arena, rows, width, LOP_F32, &r->x));
-    LOP_TRY(lop_arena_mat(r->arena, rows, 1, LOP_U32, &r->row_count));
-    LOP_TRY(lop_arena_mat(r->arena, 1, 1, LOP_I64, &r->wrong));
-    LOP_TRY(lop_mat_zero(r->queue, r->wrong));
-    if (r->method == NULL) return LOP_OK;
-    LOP_TRY(lop_statistics_place(r->arena, &r->net, rows, false, &r->statistics));
-    LOP_TRY(lop_statistics_reset(r->queue, &r->statistics));
+    const int32_t usual = block_rig_learns(r) ? r->need.windows : 1;
+    r->tokens = given(b, "seqlen", TOKENS);
+    r->sequences = given(b, "nsamples", SAMPLES);
+    r->batch = given(b, "forward-batch", usual);
+    if (block_rig_learns(r) && r->batch % r->need.windows != 0)
+        return LOP_FAIL(LOP_E_ARGUMENT,
+                        "steps of %d windows do not divide forward-batch %d: leave forward-batch out",
+                        r->need.windows, r->batch);
+    if (r->batch > r->sequences) r->batch = r->sequences;
+    if (r->need.windows > r->batch) r->need.windows = r->batch;
+    return LOP_OK;
+}
+
+/* ---- placing */
+
+static lop_status place_method(lop_type word, block_rig *r)
+{
+    LOP_TRY(lop_statistics_place(r->arena, &r->net, r->x.rows, (r->need.what & LOP_NEED_GRAM) != 0,
+                                 &r->statistics));
     for (int32_t i = 0; i < r->block.count; i++) {
         const lop_mat w = r->block.linears[i].w;
         LOP_TRY(lop_arena_mat(r->arena, w.rows, (w.cols + 7) / 8, LOP_U8, &r->keep[i]));
     }
-    return LOP_OK;
+    if (!block_rig_learns(r)) return LOP_OK;
+    LOP_TRY(lop_block_place(r->arena, &r->net, word, &r->spare));
+    return lop_tape_place(r->arena, &r->net, word, r->need.windows, r->tokens, false, &r->tape);
+}
+
+static lop_status place_all(lop_type word, block_rig *r)
+{
+    const int32_t rows = r->batch * r->tokens, width = r->net.config->hidden;
+    LOP_TRY(lop_block_place(r->arena, &r->net, word, &r->block));
+    LOP_TRY(lop_arena_mat(r->arena, rows, width, LOP_F32, &r->x));
+    LOP_TRY(lop_arena_mat(r->arena, rows, 1, LOP_U32, &r->row_count));
+    LOP_TRY(lop_arena_mat(r->arena, 1, 1, LOP_I64, &r->wrong));
+    return r->method == NULL ? LOP_OK : place_method(word, r);
+}
+
+/* What place_all takes, and what the method takes beside it while it is at work. */
+static lop_status measure(lop_type word, const block_rig *r, size_t *bytes)
+{
+    block_rig copy = *r; /* the placing code writes into a rig: into one that nobody keeps */
+    lop_prune_block p;
+    LOP_TRY(lop_arena_open(NULL, LOP_ON_DEVICE, 0, &copy.arena));
+    lop_status status = place_all(word, &copy);
+    if (status == LOP_OK && r->method != NULL && r->method->measure != NULL) {
+        block_rig_prune_block(&copy, &p);
+        status = r->method->measure(&p);
+    }
+    *bytes = lop_arena_peak(copy.arena);
+    lop_arena_close(copy.arena);
+    return status;
+}
+
+static lop_status place(lop_device *device, lop_type word, block_rig *r)
+{
+    size_t bytes = 0;
+    LOP_TRY(measure(word, r, &bytes));
+    LOP_TRY(lop_arena_open(device, LOP_ON_DEVICE, bytes, &r->arena));
+    LOP_TRY(place_all(word, r));
+    LOP_TRY(lop_mat_zero(r->queue, r->wrong));
+    return r->method == NULL ? LOP_OK : lop_statistics_reset(r->queue, &r->statistics);
 }
 
 static lop_status read_block(lop_device *device, block_rig *r)
@@ -80,45 +125,75 @@ done:
     return status;
 }
 
-static lop_status open_input(lop_device *device, const lop_config *config, block_rig *r)
+static lop_status open_streams(lop_device *device, const lop_config *config, block_rig *r)
 {
-    const lop_stream_shape shape = {.place = LOP_ON_DEVICE,
-                                    .type = config->dtype == LOP_DTYPE_F16    ? LOP_F16
-                                            : config->dtype == LOP_DTYPE_BF16 ? LOP_BF16
-                                                                              : LOP_F32,
-                                    .sequences = r->sequences,
-                                    .batch = r->batch,
-                                    .tokens = r->tokens,
-                                    .width = config->hidden};
+    lop_stream_shape shape = {.place = LOP_ON_DEVICE,
+                              .type = config->dtype == LOP_DTYPE_F16    ? LOP_F16
+                                      : config->dtype == LOP_DTYPE_BF16 ? LOP_BF16
+                                                                        : LOP_F32,
+                              .sequences = r->sequences,
+                              .batch = r->batch,
+                              .tokens = r->tokens,
+                              .width = config->hidden};
     LOP_TRY(lop_stream_open(device, &shape, &r->input));
-    return fill_input(r);
+    shape.type = LOP_F32;
+    return block_rig_learns(r) ? lop_stream_open(device, &shape, &r->want) : LOP_OK;
 }
 
 lop_status block_rig_open(bench *b, block_rig *r)
 {
     r->queue = &b->queue;
-    r->tokens = given(b, "seqlen", TOKENS);
-    r->sequences = given(b, "nsamples", SAMPLES);
-    r->batch = given(b, "forward-batch", 1);
-    if (r->batch > r->sequences) r->batch = r->sequences;
     LOP_TRY(open_method(b, r));
+    LOP_TRY(open_windows(b, r));
     LOP_TRY(bench_shape_open(b, &r->file));
     LOP_TRY(lop_net_open(r->file, &r->net));
     const lop_type word = lop_walk_word(b->device, &r->net);
+    LOP_TRY(open_streams(b->device, r->net.config, r));
     LOP_TRY(place(b->device, word, r));
     LOP_TRY(read_block(b->device, r));
-    LOP_TRY(lop_forward_open(&r->net, b->device, word, r->batch, r->tokens, &r->forward));
-    return open_input(b->device, r->net.config, r);
+    LOP_TRY(lop_forward_open_back(&r->net, b->device, word, r->batch, r->tokens,
+                                  block_rig_learns(r) ? r->need.windows : 0, &r->forward));
+    return fill_input(r);
 }
 
 void block_rig_close(block_rig *r)
 {
+    lop_stream_close(&r->want);
     lop_stream_close(&r->input);
     lop_forward_close(r->forward);
     lop_arena_close(r->arena);
     lop_net_close(&r->net);
     lop_checkpoint_close(r->file);
-    lop_settings_close(&r->settings);
+}
+
+bool block_rig_learns(const block_rig *r)
+{
+    return (r->need.what & LOP_NEED_LEARNING) != 0;
+}
+
+void block_rig_prune_block(block_rig *r, lop_prune_block *out)
+{
+    r->learning = (lop_learning){.block = &r->block,
+                                 .spare = &r->spare,
+                                 .forward = r->forward,
+                                 .tape = &r->tape,
+                                 .input = &r->input,
+                                 .want = &r->want,
+                                 .x = r->x,
+                                 .windows = r->need.windows,
+                                 .tokens = r->tokens};
+    *out = (lop_prune_block){.queue = r->queue,
+                             .arena = r->arena,
+                             .settings = r->settings,
+                             .count = r->block.count,
+                             .learning = block_rig_learns(r) ? &r->learning : NULL};
+    for (int32_t i = 0; i < out->count; i++) {
+        const lop_linear_view *view = &r->block.linears[i];
+        out->linears[i] = (lop_prune_linear){.view = view, .target = r->target, .keep = r->keep[i]};
+        if (r->need.what & LOP_NEED_COLSUM_SQ)
+            out->linears[i].colsum_sq = r->statistics.colsum_sq[view->input];
+        out->linears[i].gram = r->statistics.gram[view->input];
+    }
 }
 
 lop_mat block_rig_x(const block_rig *r, int turn)
@@ -129,4 +204,26 @@ lop_mat block_rig_x(const block_rig *r, int turn)
 lop_status block_rig_load(block_rig *r, int turn)
 {
     return lop_stream_load(r->queue, &r->input, turn % r->input.count, block_rig_x(r, turn));
+}
+
+lop_status block_rig_forward(block_rig *r, int turn, const lop_watch *watch)
+{
+    return lop_block_forward(r->queue, r->forward, &r->block, block_rig_x(r, turn),
+                             lop_stream_sequences(&r->input, turn % r->input.count), r->tokens, watch);
+}
+
+lop_status block_rig_calibrate(block_rig *r, int turn)
+{
+    const lop_watch watch = {.fn = lop_statistics_watch, .user = &r->statistics, .last_needed = true};
+    LOP_TRY(block_rig_load(r, turn));
+    LOP_TRY(block_rig_forward(r, turn, &watch));
+    if (!block_rig_learns(r)) return LOP_OK;
+    return lop_stream_store(r->queue, &r->want, turn % r->input.count, block_rig_x(r, turn));
+}
+
+lop_status block_rig_calibrate_all(block_rig *r)
+{
+    LOP_TRY(lop_statistics_reset(r->queue, &r->statistics));
+    for (int32_t i = 0; i < r->input.count; i++) LOP_TRY(block_rig_calibrate(r, i));
+    return lop_statistics_end(r->queue, &r->statistics);
 }

@@ -4,6 +4,7 @@
 
 #include "core/device/factor.h"
 #include "core/device/launch.h"
+#include "core/prune/besa_parts.h"
 
 #include <math.h>
 
@@ -321,6 +322,59 @@ static lop_status run_prodigy(lop_queue *q, const ops_set *s)
     return lop_prodigy(q, &args);
 }
 
+static lop_status run_buckets(lop_queue *q, const ops_set *s)
+{
+    const lop_mat w = s->a;
+    const int32_t chunk = lop_besa_chunk(q->device, w.cols);
+    const lop_launch_shape shape = {w.rows, w.cols, w.type, (size_t)chunk * sizeof(float)};
+    const lop_arg args[] = {LOP_M(s->score),  LOP_M(w),     LOP_M(s->order),
+                            LOP_M(s->bucket), LOP_F(1.0f),  LOP_I(OPS_RATES - 1),
+                            LOP_I(chunk),     LOP_I(w.cols)};
+    return LOP_LAUNCH(q, LOP_KERNEL_bucket_row, &shape, args);
+}
+
+static lop_status flip_to(lop_queue *q, const ops_set *s, lop_mat count)
+{
+    const lop_launch_shape shape = lop_by_rows(s->a.rows, s->a.cols, s->a.type);
+    const lop_arg args[] = {LOP_M(s->order), LOP_M(s->a), LOP_M(count), LOP_I(1), LOP_M(s->was), LOP_M(s->b)};
+    return LOP_LAUNCH(q, LOP_KERNEL_flip_row, &shape, args);
+}
+
+/* A hundredth of the weights put back, and taken out again. */
+static lop_status run_flips(lop_queue *q, const ops_set *s)
+{
+    LOP_TRY(flip_to(q, s, s->few));
+    return flip_to(q, s, s->count);
+}
+
+static lop_status run_rate_count(lop_queue *q, const ops_set *s)
+{
+    const lop_launch_shape shape = lop_by_rows(OPS_LOGITS, OPS_RATES, LOP_F32);
+    const lop_arg args[] = {
+        LOP_M(s->start),     LOP_M(s->theta),         LOP_M(s->rate_count),     LOP_M(s->rate_mean),
+        LOP_M(s->rate_part), LOP_I(LOP_BESA_SIGMOID), LOP_I(LOP_BESA_BY_COUNT), LOP_I(1),
+        LOP_I(OPS_LOGITS),   LOP_I(s->a.cols),        LOP_I(OPS_RATES)};
+    return LOP_LAUNCH(q, LOP_KERNEL_rate_count_row, &shape, args);
+}
+
+static lop_status run_rate_grad(lop_queue *q, const ops_set *s)
+{
+    const lop_launch_shape shape = lop_by_rows(OPS_LOGITS, OPS_RATES, LOP_F32);
+    const lop_arg args[] = {LOP_M(s->start),   LOP_M(s->theta),         LOP_M(s->theta_bucket),
+                            LOP_M(s->one),     LOP_M(s->theta_grad),    LOP_F(1.0f),
+                            LOP_F(0.5f),       LOP_I(LOP_BESA_SIGMOID), LOP_I(1),
+                            LOP_I(OPS_LOGITS), LOP_I(OPS_RATES)};
+    return LOP_LAUNCH(q, LOP_KERNEL_rate_grad_row, &shape, args);
+}
+
+static lop_status run_rate_mean(lop_queue *q, const ops_set *s)
+{
+    const lop_launch_shape one = lop_by_rows(1, OPS_LOGITS, LOP_F32);
+    const lop_arg args[] = {LOP_M(s->rate_part), LOP_M(lop_mat_cols(s->one, 0, 1)),
+                            LOP_L((int64_t)OPS_LOGITS * s->a.cols), LOP_I(OPS_LOGITS)};
+    return LOP_LAUNCH(q, LOP_KERNEL_rate_mean, &one, args);
+}
+
 /* Names say the second word where there are two: cast_f32 is from W to f32, axpby_f32 adds W to f32. */
 const ops_case ops_cases[] = {
     {"linear", run_linear, OPS_PRODUCT, 2, 0, 2.0 * OPS_TOKENS},           /* (T, C) by (T, C) transposed */
@@ -375,5 +429,10 @@ const ops_case ops_cases[] = {
     {"sum_row_groups_2048", run_sum_groups_many, OPS_F32, 1, 4.0 / OPS_TOKENS, 1},
     {"adam", run_adam, OPS_F32, 7, 0, 14},
     {"prodigy", run_prodigy, OPS_F32, 11, 0, 18},
+    {"buckets", run_buckets, OPS_EVERY, 1, 6, 2},
+    {"flips", run_flips, OPS_EVERY, 0.03, 0.04, 0}, /* and the counts of all rows */
+    {"rate_count", run_rate_count, OPS_OF_LOGITS, 1, 0, 60},
+    {"rate_grad", run_rate_grad, OPS_OF_LOGITS, 3, 0, 40},
+    {"rate_mean", run_rate_mean, OPS_OF_LOGITS, 0, 8.0 / OPS_RATES, 0},
 };
 const int ops_case_count = (int)(sizeof ops_cases / sizeof ops_cases[0]);

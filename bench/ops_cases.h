@@ -7,12 +7,13 @@
 
 /* Which words an operation has instances of. */
 typedef enum ops_words {
-    OPS_EVERY,   /* each word */
-    OPS_F32,     /* f32 alone */
-    OPS_HALVES,  /* f16 and bf16 */
-    OPS_PRODUCT, /* what the device takes products of */
-    OPS_SQUARE,  /* f32, of OPS_TOKENS rows and columns whatever the width that is timed */
-    OPS_GRAM     /* the same, of what the device takes products of */
+    OPS_EVERY,    /* each word */
+    OPS_F32,      /* f32 alone */
+    OPS_HALVES,   /* f16 and bf16 */
+    OPS_PRODUCT,  /* what the device takes products of */
+    OPS_SQUARE,   /* f32, of OPS_TOKENS rows and columns whatever the width that is timed */
+    OPS_GRAM,     /* the same, of what the device takes products of */
+    OPS_OF_LOGITS /* f32, of OPS_LOGITS rows of OPS_RATES whatever the width that is timed */
 } ops_words;
 
 /* Bytes of one element of an (R, C) matrix: moved = word * size of W + plain; reads and writes alike. */

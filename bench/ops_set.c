@@ -47,6 +47,20 @@ static lop_status place_small(lop_arena *a, int32_t R, int32_t C, ops_set *s)
     return lop_arena_mat(a, 1, 1, LOP_I64, &s->total);
 }
 
+static lop_status place_logits(lop_arena *a, int32_t R, ops_set *s)
+{
+    LOP_TRY(lop_arena_mat(a, R, 1, LOP_U32, &s->few));
+    LOP_TRY(lop_arena_mat(a, R, 1, LOP_U32, &s->was));
+    LOP_TRY(lop_arena_mat(a, R, OPS_RATES - 1, LOP_F32, &s->bucket));
+    LOP_TRY(lop_arena_mat(a, 1, OPS_RATES, LOP_F32, &s->start));
+    LOP_TRY(lop_arena_mat(a, OPS_LOGITS, OPS_RATES, LOP_F32, &s->theta));
+    LOP_TRY(lop_arena_mat(a, OPS_LOGITS, OPS_RATES, LOP_F32, &s->theta_grad));
+    LOP_TRY(lop_arena_mat(a, OPS_LOGITS, OPS_RATES - 1, LOP_F32, &s->theta_bucket));
+    LOP_TRY(lop_arena_mat(a, OPS_LOGITS, 1, LOP_U32, &s->rate_count));
+    LOP_TRY(lop_arena_mat(a, OPS_LOGITS, 1, LOP_F32, &s->rate_mean));
+    return lop_arena_mat(a, OPS_LOGITS, 1, LOP_I64, &s->rate_part);
+}
+
 static lop_status place_squares(lop_arena *a, ops_set *s)
 {
     const int32_t n = OPS_TOKENS;
@@ -99,7 +113,9 @@ static lop_status fill_indices(lop_queue *q, const ops_set *s)
     for (int32_t r = 0; r < R; r++) list[r] = (int32_t)((int64_t)r * 7 % C);
     LOP_TRY_DONE(lop_upload(q, list, s->target));
     for (int32_t r = 0; r < R; r++) list[r] = C / 2;
-    status = lop_upload(q, list, s->count);
+    LOP_TRY_DONE(lop_upload(q, list, s->count));
+    for (int32_t r = 0; r < R; r++) list[r] = C / 2 - C / 100;
+    status = lop_upload(q, list, s->few);
 done:
     lop_free(list);
     return status;
@@ -108,9 +124,10 @@ done:
 /* Results: memory that was never written is not there yet, and the first turn would pay for it. */
 static lop_status touch(lop_queue *q, const ops_set *s)
 {
-    const lop_mat written[] = {s->to[0],       s->to[1], s->to[2], s->rank,    s->part,
-                               s->sum,         s->step,  s->state, s->per_row, s->col_scratch,
-                               s->all_scratch, s->one,   s->total};
+    const lop_mat written[] = {s->to[0],       s->to[1],      s->to[2],      s->rank,      s->part,
+                               s->sum,         s->step,       s->state,      s->per_row,   s->col_scratch,
+                               s->all_scratch, s->one,        s->total,      s->was,       s->bucket,
+                               s->start,       s->theta_grad, s->rate_count, s->rate_mean, s->rate_part};
     for (size_t i = 0; i < sizeof written / sizeof written[0]; i++) LOP_TRY(lop_mat_zero(q, written[i]));
     return LOP_OK;
 }
@@ -145,6 +162,13 @@ static lop_status fill_squares(lop_queue *q, lop_mat corner, const ops_set *s)
     return lop_chol(q, s->factor, s->tiles, s->room, s->bad);
 }
 
+/* Rows of random numbers have a length that is a multiple of 4. */
+static lop_status fill_logits(lop_queue *q, uint32_t seed, const ops_set *s)
+{
+    LOP_TRY(fill_random(q, seed, false, lop_mat_reshape(s->theta, OPS_LOGITS / 4, 4 * OPS_RATES)));
+    return fill_random(q, seed + 1, false, s->theta_bucket);
+}
+
 static lop_status fill(lop_queue *q, uint32_t seed, const ops_set *s)
 {
     const lop_mat wide = s->to[LOP_F32];
@@ -161,6 +185,7 @@ static lop_status fill(lop_queue *q, uint32_t seed, const ops_set *s)
     LOP_TRY(lop_score_scaled(q, s->a, s->row, s->score));
     LOP_TRY(fill_indices(q, s));
     LOP_TRY(fill_distance(q, s));
+    LOP_TRY(fill_logits(q, seed + 3, s));
     LOP_TRY(lop_keep_rows(q, s->score, s->count, s->keep));
     LOP_TRY(fill_parts(q, s));
     return lop_queue_wait(q);
@@ -172,5 +197,6 @@ lop_status ops_set_open(lop_queue *q, lop_arena *a, int32_t rows, int32_t cols, 
     LOP_TRY(place_large(a, rows, cols, word, out));
     LOP_TRY(place_small(a, rows, cols, out));
     LOP_TRY(place_squares(a, out));
+    LOP_TRY(place_logits(a, rows, out));
     return fill(q, seed, out);
 }

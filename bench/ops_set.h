@@ -6,9 +6,11 @@
 #include "core/device/arena.h"
 #include "core/device/ops.h"
 
-#define OPS_TOKENS  2048 /* rows of a product, and of a sequence that rope turns */
-#define OPS_HEAD    64   /* head size of rope: divides every width that is timed */
-#define OPS_QUERIES 256  /* of a tile of attention */
+#define OPS_TOKENS  2048  /* rows of a product, and of a sequence that rope turns */
+#define OPS_HEAD    64    /* head size of rope: divides every width that is timed */
+#define OPS_QUERIES 256   /* of a tile of attention */
+#define OPS_LOGITS  42496 /* rows of logits: of all linears of a llama-7b block */
+#define OPS_RATES   101   /* candidate rates of each */
 
 /* Operands of one turn. Each case uses what it needs; R rows, C columns, W the word timed. */
 typedef struct ops_set {
@@ -41,6 +43,14 @@ typedef struct ops_set {
     lop_mat factor;      /* the same, written */
     lop_mat tiles, bad;  /* of lop_chol */
     lop_mat room;        /* scratch of factors */
+    lop_mat few, was;    /* (R, 1) u32: counts a little below `count`; where flips stand */
+    lop_mat bucket;      /* (R, OPS_RATES - 1) f32 */
+    lop_mat start;       /* (1, OPS_RATES) f32: 0 */
+    lop_mat theta;       /* (OPS_LOGITS, OPS_RATES) f32, values of both signs; and a gradient of it */
+    lop_mat theta_grad;
+    lop_mat theta_bucket; /* (OPS_LOGITS, OPS_RATES - 1) f32: of both signs */
+    lop_mat rate_count;   /* (OPS_LOGITS, 1) u32, f32 and i64 */
+    lop_mat rate_mean, rate_part;
 } ops_set;
 
 /* Places and fills a set: `seed` makes its values others than those of another set. Waits. */

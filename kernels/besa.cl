@@ -5,10 +5,18 @@
  * Candidates: rate q / B for q = 0 .. B. Sorted positions [C b / B, C (b + 1) / B) of a row of C weights, whole numbers
  * rounded down, are bucket b; rate q / B takes buckets 0 .. q - 1. */
 
+/* The product of a column if it lies in local memory now: column `first` and n - 1 behind it do. */
+FN float NAME(product_of)(const LOCAL_PTR(f32) products, const u16 column, const int first, const int n)
+{
+    const u32 at = (u32)column - (u32)first;
+    return at < (u32)n ? products[at] : 0.0f;
+}
+
 /* h[r,b] = scale times the sum of dw[r,c] w[r,c] over the columns c = order[r,k] of bucket b: the gradient of the mask,
  * pruned weights included, summed by the positions that share a probability. Products lie in local memory, `chunk` columns
- * at a time; lanes share a bucket where there are more of them, and their sums are added in order.
- *   Shapes   dw (R, cols) f32, w (R, cols) WORD, order (R, cols) u16, h (R, buckets <= LOP_LANES_MAX) f32
+ * at a time; lanes share a bucket where there are more of them, and their sums are added in order. Two sums each, so that
+ * an addition need not wait for the one before.
+ *   Shapes   dw (R, cols <= 2^16) f32, w (R, cols) WORD, order (R, cols) u16, h (R, buckets <= LOP_LANES_MAX) f32
  *   Local    chunk floats, a multiple of 8 */
 KERNEL(bucket_row)
 (HERE IN(f32, dw), IN(WORD, w), IN(u16, order), OUT(f32, h), const float scale, const int buckets,
@@ -28,13 +36,15 @@ KERNEL(bucket_row)
         EACH_PACK(i, 0, n) packs[i / PACKS] = LOAD_OF(f32, dr + first, i) * LOAD(wr + first, i);
         BARRIER;
         EACH_TURN(t, parts) {
-            const int b = t / share, end = (int)((i64)cols * (b + 1) / buckets);
-            float sum = 0.0f;
-            for (int k = (int)((i64)cols * b / buckets) + t % share; k < end; k += share) {
-                const u32 at = (u32)o[k] - (u32)first;
-                sum += at < (u32)n ? products[at] : 0.0f;
+            const int b = t / share, end = cols * (b + 1) / buckets; /* 2^25 at most before it is divided */
+            int k = cols * b / buckets + t % share;
+            float even = 0.0f, odd = 0.0f;
+            for (; k + share < end; k += 2 * share) {
+                even += NAME(product_of)(products, o[k], first, n);
+                odd += NAME(product_of)(products, o[k + share], first, n);
             }
-            sums[t] += sum;
+            if (k < end) even += NAME(product_of)(products, o[k], first, n);
+            sums[t] += even + odd;
         }
     }
     BARRIER;
@@ -79,12 +89,12 @@ FN float NAME(exp_less_one)(const float x)
     return f_abs(x) < 0.35f ? (p * x) * x + x : f_exp(x) - 1.0f;
 }
 
-/* A logit, or with form 1 its sigmoid less 1/2: near 0, where all logits may begin, a sigmoid has no digits for small moves,
- * and would round those of every row alike. */
-FN float NAME(rate_fine)(const float z, const int form)
+/* A logit's sigmoid less 1/2: near 0, where all logits may begin, a sigmoid has no digits for small moves, and would round
+ * those of every row alike. */
+FN float NAME(sigmoid_fine)(const float z)
 {
-    const float less = NAME(exp_less_one)(-f_abs(z)), away = -0.5f * less / (2.0f + less);
-    return form == 1 ? (z < 0.0f ? -away : away) : z;
+    const float less = NAME(exp_less_one)(-f_abs(z)), half = z < 0.0f ? 0.5f : -0.5f;
+    return half * less / (2.0f + less);
 }
 
 /* mean / unit, at most 1, in parts of 2^32; unit < 2^48. */
@@ -104,13 +114,18 @@ KERNEL(rate_count_row)
  const int rule, const int each, const int rows, const int width, const int rates)
 {
     SCRATCH;
+    LOCAL f32 fine[RATES_MOST];
     LOCAL u32 weight[RATES_MOST];
     GLOBAL const f32 *start = ROW(first, 0), *row = ROW(theta, GROUP);
     float top = MINUS_INFINITY;
-    EACH_TURN(q, rates) top = f_max(top, NAME(rate_fine)(start[q] + row[q], form));
+    EACH(q, rates) fine[q] = start[q] + row[q];
+    if (form == 1) {
+        EACH(q, rates) fine[q] = NAME(sigmoid_fine)(fine[q]);
+    }
+    EACH_MAX(q, rates, top) top = f_max(top, fine[q]);
     top = GROUP_MAX(top);
     EACH(q, rates) {
-        const float less = NAME(exp_less_one)(NAME(rate_fine)(start[q] + row[q], form) - top);
+        const float less = NAME(exp_less_one)(fine[q] - top);
         weight[q] = 2147483648u - (u32)(less * -2147483648.0f);
     }
     BARRIER;
@@ -149,18 +164,11 @@ KERNEL(rate_mean)(HERE IN(i64, part), OUT(f32, mean), const i64 weights, const i
 }
 
 /* What the softmax over candidates sees, a pack of them: where their logits began and how far they have moved; form 1: the
- * sigmoid of it. And the largest of a row. */
+ * sigmoid of it. */
 FN PACK NAME(rate_score)(GLOBAL const f32 *first, GLOBAL const f32 *theta, const int q, const int form)
 {
     const PACK z = LOAD_OF(f32, first, q) + LOAD_OF(f32, theta, q);
     return form == 1 ? (PACK)(1.0f) / ((PACK)(1.0f) + f_exp(-z)) : z;
-}
-FN float NAME(rate_top)(GLOBAL const f32 *first, GLOBAL const f32 *theta, const int form, const int rates,
-                        SCRATCH_ARG)
-{
-    PACK top = (PACK)(MINUS_INFINITY);
-    EACH_PACK_MAX(q, 0, rates, top) top = f_max(top, NAME(rate_score)(first, theta, q, form));
-    return GROUP_MAX(top);
 }
 
 /* grad[g,:] = the gradient of a row of logits from the bucket sums h of its mask's gradient, -sum_{b<q} h[b] for candidate q,
@@ -173,14 +181,16 @@ KERNEL(rate_grad_row)
  const float target, const int form, const int each, const int rows, const int rates)
 {
     SCRATCH;
-    LOCAL PACK weight[RATES_MOST / PACKS], rise[RATES_MOST / PACKS];
+    LOCAL PACK score[RATES_MOST / PACKS], weight[RATES_MOST / PACKS], rise[RATES_MOST / PACKS];
     GLOBAL const f32 *start = ROW(first, 0), *row = ROW(theta, GROUP), *hr = ROW(h, GROUP);
     GLOBAL f32 *out = ROW(grad, GROUP);
     const float miss = ROW(s, 0)[0] - target;
     const float lift = slope * (float)i_min(each, rows - GROUP * each) * miss / (float)(rates - 1);
-    const float top = NAME(rate_top)(start, row, form, rates, lop_scratch);
-    PACK all = (PACK)(0.0f), mean = (PACK)(0.0f);
-    EACH_PACK(q, 0, rates) weight[q / PACKS] = f_exp(NAME(rate_score)(start, row, q, form) - top);
+    PACK most = (PACK)(MINUS_INFINITY), all = (PACK)(0.0f), mean = (PACK)(0.0f);
+    EACH_PACK(q, 0, rates) score[q / PACKS] = NAME(rate_score)(start, row, q, form);
+    EACH_PACK_MAX(q, 0, rates, most) most = f_max(most, score[q / PACKS]);
+    const float top = GROUP_MAX(most);
+    EACH_PACK(q, 0, rates) weight[q / PACKS] = f_exp(score[q / PACKS] - top);
     if (LANE == 0) {
         LOCAL_PTR(f32) rises = (LOCAL_PTR(f32))rise;
         float sum = 0.0f;
@@ -195,7 +205,7 @@ KERNEL(rate_grad_row)
     EACH_PACK_SUM(q, 0, rates, mean) mean += weight[q / PACKS] * rise[q / PACKS];
     const float whole = GROUP_SUM(all), middle = GROUP_SUM(mean) / whole;
     EACH_PACK(q, 0, rates) {
-        const PACK z = NAME(rate_score)(start, row, q, form);
+        const PACK z = score[q / PACKS];
         const PACK g = weight[q / PACKS] / whole * (rise[q / PACKS] - middle);
         STORE_OF(f32, out, q, form == 1 ? g * z * ((PACK)(1.0f) - z) : g);
     }

@@ -71,10 +71,11 @@
 #define PACK_UP(i)         (((i) + PACKS - 1) / PACKS * PACKS)
 
 /* Loops of lanes over columns [0, n): EACH where the turns are independent, EACH_TURN where they are not (a count in
- * local memory). */
-#define LOP_EACH(i, n)  for (int i = LANE; i < (n); i += LANES)
-#define EACH_TURN(i, n) LOP_EACH(i, n)
-#define EACH(i, n)      LOP_SIMD() LOP_EACH(i, n)
+ * local memory), EACH_MAX where they meet in a largest. */
+#define LOP_EACH(i, n)      for (int i = LANE; i < (n); i += LANES)
+#define EACH_TURN(i, n)     LOP_EACH(i, n)
+#define EACH(i, n)          LOP_SIMD() LOP_EACH(i, n)
+#define EACH_MAX(i, n, top) LOP_SIMD_MAX(top) LOP_EACH(i, n)
 
 /* Loops of lanes over the packs of columns [from, to); `from` is rounded down to a whole pack, the last pack may reach
  * past `to`. _SUM, _MAX and _MIN: the turns meet in one accumulator, in any order. */

@@ -73,10 +73,14 @@ void lop_cache_close(lop_cache *c);
 LOP_CHECKED lop_status lop_block_forward_cached(lop_queue *q, lop_forward *f, const lop_block *block,
                                                 lop_mat x, int32_t first, int32_t tokens, lop_cache *cache);
 
-/* Bytes of workspace for S x T tokens, forward and backward, of which a shared one takes the larger; and floating-point
- * operations of one block's forward over them. */
+/* Bytes of workspace for S x T tokens, forward and backward, of which a shared one takes the larger. */
 size_t lop_forward_bytes(const lop_net *net, lop_type word, int32_t sequences, int32_t tokens);
 size_t lop_backward_bytes(const lop_net *net, lop_type word, int32_t sequences, int32_t tokens);
+
+/* Floating-point operations of one block's products over S x T tokens. Forward; and backward: a product for the gradient of
+ * every weight, one for that of every linear's input but that of q, k and v (theirs too with `input`), and attention's five
+ * over what is visible, where its forward has two: shares anew, and the gradients of shares, values, queries and keys. */
 double lop_block_flops(const lop_net *net, int32_t sequences, int32_t tokens);
+double lop_block_back_flops(const lop_net *net, int32_t sequences, int32_t tokens, bool input);
 
 #endif

@@ -108,15 +108,33 @@ size_t lop_forward_bytes(const lop_net *net, lop_type word, int32_t sequences, i
     return measure(net, word, sequences, tokens, 0, &bytes) == LOP_OK ? bytes : SIZE_MAX;
 }
 
-double lop_block_flops(const lop_net *net, int32_t sequences, int32_t tokens)
+/* Weights of the block's linears, with or without those that take attention's input. */
+static double weights_of(const lop_net *net, bool attention_input)
+{
+    double weights = 0.0;
+    for (int id = 0; id < LOP_LINEAR_COUNT; id++) {
+        const lop_linear_file *linear = &net->blocks[0].linear[id];
+        const bool first = id == LOP_LINEAR_Q || id == LOP_LINEAR_K || id == LOP_LINEAR_V;
+        if (attention_input || !first) weights += (double)linear->out * (double)linear->in;
+    }
+    return weights;
+}
+
+static double attention_of(const lop_net *net, int32_t tokens)
 {
     const lop_config *c = net->config;
-    double weights = 0.0;
-    for (int id = 0; id < LOP_LINEAR_COUNT; id++)
-        weights += (double)net->blocks[0].linear[id].out * (double)net->blocks[0].linear[id].in;
-    const double attention =
-        lop_attention_flops(c->heads, c->head_dim, tokens, c->window_from == 0 ? c->window : 0);
-    return sequences * (2.0 * weights * tokens + attention);
+    return lop_attention_flops(c->heads, c->head_dim, tokens, c->window_from == 0 ? c->window : 0);
+}
+
+double lop_block_flops(const lop_net *net, int32_t sequences, int32_t tokens)
+{
+    return sequences * (2.0 * weights_of(net, true) * tokens + attention_of(net, tokens));
+}
+
+double lop_block_back_flops(const lop_net *net, int32_t sequences, int32_t tokens, bool input)
+{
+    const double weights = weights_of(net, true) + weights_of(net, input);
+    return sequences * (2.0 * weights * tokens + 2.5 * attention_of(net, tokens));
 }
 
 /* ---- open and close */

@@ -129,6 +129,7 @@ static lop_status ask(const lop_settings *settings, const lop_target *target, lo
     if (o.dense_stream) need->what |= LOP_NEED_DENSE_STREAM;
     if (o.halves) need->what |= LOP_NEED_MIDDLE;
     if (o.metric == LOP_BESA_BY_INVERSE) need->what |= LOP_NEED_GRAM;
+    need->epochs = o.epochs;
     lop_log_say(log, LOP_EVENT_NOTE, "candidates are weighed by the softmax of %s",
                 o.form == LOP_BESA_SIGMOID ? "the sigmoids of their logits" : "their logits");
     return LOP_OK;
@@ -140,9 +141,16 @@ static lop_status measure_block(lop_prune_block *block)
     return lop_besa_place(block, &b);
 }
 
+lop_status lop_besa_tell(const lop_besa *b, const char *part)
+{
+    const lop_prune_block *block = b->block;
+    return block->part == NULL ? LOP_OK : block->part(block->part_user, block->queue, part);
+}
+
 static lop_status learn(lop_besa *b)
 {
     LOP_TRY(lop_besa_begin(b));
+    LOP_TRY(lop_besa_tell(b, LOP_PART_BEGIN));
     LOP_TRY(lop_besa_learn(b));
     return lop_besa_end(b);
 }

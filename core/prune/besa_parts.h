@@ -1,4 +1,5 @@
-/* besa_parts.h - a block under BESA's learner, as its parts see it. Internal to core/prune/besa*.c.
+/* besa_parts.h - a block under BESA's learner, as its parts see it. Internal to core/prune/besa*.c
+ * and to who times its kernels.
  *
  * Letters: R rows and C columns of a linear, G rows of logits (one for each row, for some rows or for all of a linear), J
  * candidate rates q / B, q = 0 .. B, B = J - 1 buckets of sorted positions, H hidden width, T tokens of a window. */
@@ -116,6 +117,13 @@ LOP_CHECKED lop_status lop_besa_factor(lop_besa *b);
 LOP_CHECKED lop_status lop_besa_score(lop_besa *b, const lop_besa_linear *l, int32_t first, int32_t rows,
                                       lop_mat *score);
 int32_t lop_besa_slab(const lop_besa *b, int32_t cols); /* rows whose scores fit */
+
+/* Tells whoever measures that this part is queued. */
+LOP_CHECKED lop_status lop_besa_tell(const lop_besa *b, const char *part);
+
+/* Columns of a row whose products bucket_row holds in local memory at once: all, or as many packs as there is room for
+ * beside its own arrays. */
+int32_t lop_besa_chunk(const lop_device *device, int32_t cols);
 
 /* All steps; queued (besa_step.c). */
 LOP_CHECKED lop_status lop_besa_learn(lop_besa *b);

@@ -103,15 +103,15 @@ static lop_status loss_back(const lop_besa_stand *s, int32_t unit, lop_mat y)
 static lop_status middle_back(void *user, lop_queue *q, lop_mat dy)
 {
     const lop_besa_stand *s = user;
+    LOP_TRY(lop_besa_tell(s->b, "backward"));
     LOP_TRY(lop_cast(q, lop_mat_rows(s->b->block->learning->tape->middle, 0, dy.rows), dy));
-    return loss_back(s, 0, dy);
+    LOP_TRY(loss_back(s, 0, dy));
+    return lop_besa_tell(s->b, "loss");
 }
 
 /* ---- gradients of logits */
 
-/* Columns whose products fit into local memory at once: all, or as many packs as there is room for beside the kernel's
- * own arrays. */
-static int32_t chunk_of(const lop_device *device, int32_t cols)
+int32_t lop_besa_chunk(const lop_device *device, int32_t cols)
 {
     enum { PACK = 8, OWN_BYTES = 8192 };
     const size_t room = device->local_bytes > 2 * OWN_BYTES ? device->local_bytes - OWN_BYTES : OWN_BYTES;
@@ -125,8 +125,9 @@ static lop_status weight_back(void *user, lop_queue *q, int32_t linear, int32_t 
     const lop_besa *b = s->b;
     const lop_besa_linear *l = b->by_index[linear];
     if (l == NULL) return LOP_OK;
+    LOP_TRY(lop_besa_tell(b, "backward"));
     const lop_mat w = lop_mat_rows(l->linear->view->w, first, dw.rows);
-    const int32_t chunk = chunk_of(q->device, w.cols);
+    const int32_t chunk = lop_besa_chunk(q->device, w.cols);
     const lop_launch_shape shape = {dw.rows, w.cols, w.type, (size_t)chunk * sizeof(float)};
     const lop_arg args[] = {LOP_M(dw),
                             LOP_M(w),
@@ -136,7 +137,8 @@ static lop_status weight_back(void *user, lop_queue *q, int32_t linear, int32_t 
                             LOP_I(b->options.buckets),
                             LOP_I(chunk),
                             LOP_I(w.cols)};
-    return LOP_LAUNCH(q, LOP_KERNEL_bucket_row, &shape, args);
+    LOP_TRY(LOP_LAUNCH(q, LOP_KERNEL_bucket_row, &shape, args));
+    return lop_besa_tell(b, "buckets");
 }
 
 static lop_status logits_back(lop_besa *b, const lop_besa_linear *l, int32_t step)
@@ -220,20 +222,27 @@ lop_status lop_besa_gradient(lop_besa_stand *s, lop_mat input)
     const lop_back_watch watch = {
         .weight = weight_back, .middle = b->unit_count > 1 ? middle_back : NULL, .user = s};
     for (int32_t i = 0; i < b->count; i++) LOP_TRY(flip(b, &b->linears[i]));
+    LOP_TRY(lop_besa_tell(b, "flips"));
     LOP_TRY(lop_cast(q, input, x));
     LOP_TRY(lop_block_forward_taped(q, l->forward, &b->trial, x, input.rows / l->tokens, l->tokens, l->tape));
+    LOP_TRY(lop_besa_tell(b, "forward"));
     LOP_TRY(loss_back(s, b->unit_count - 1, x));
+    LOP_TRY(lop_besa_tell(b, "loss"));
     LOP_TRY(lop_block_backward_halves(q, l->forward, &b->trial, x, l->tape, &watch));
+    LOP_TRY(lop_besa_tell(b, "backward"));
     for (int32_t i = 0; i < b->count; i++) LOP_TRY(logits_back(b, &b->linears[i], s->step));
-    return LOP_OK;
+    return lop_besa_tell(b, "logits");
 }
 
 static lop_status step_once(lop_besa_stand *s, lop_mat input)
 {
     LOP_TRY(lop_besa_gradient(s, input));
     LOP_TRY(move(s->b, s->step));
+    LOP_TRY(lop_besa_tell(s->b, "optimizer"));
     s->step++;
-    return lop_besa_count(s->b, s->step);
+    LOP_TRY(lop_besa_count(s->b, s->step));
+    LOP_TRY(lop_besa_tell(s->b, "counts"));
+    return lop_besa_tell(s->b, LOP_PART_STEP);
 }
 
 /* The steps of one batch of the stream. */

@@ -24,7 +24,15 @@ enum {
 typedef struct lop_need {
     uint32_t what;   /* LOP_NEED_... */
     int32_t windows; /* of one step of learning */
+    int32_t epochs;  /* times that it learns from all windows */
 } lop_need;
+
+/* Told behind each part of a learner's work, once that is queued: whoever measures marks the place in the queue.
+ * LOP_PART_BEGIN: what comes before the first step; LOP_PART_STEP: the end of a step; others, within a step, are as the
+ * method names them. Names stay. */
+typedef lop_status lop_part_fn(void *user, lop_queue *q, const char *part);
+#define LOP_PART_BEGIN "begin"
+#define LOP_PART_STEP  "step"
 
 /* One linear that is to be pruned, with what the driver prepared for it. */
 typedef struct lop_prune_linear {
@@ -59,7 +67,9 @@ typedef struct lop_prune_block {
     lop_arena *arena;
     const lop_settings *settings; /* NULL: the defaults */
     lop_log *log;
-    json_t *learned; /* an object: what the method tells the report of this block */
+    json_t *learned;   /* an object: what the method tells the report of this block */
+    lop_part_fn *part; /* NULL: nobody measures */
+    void *part_user;
 } lop_prune_block;
 
 typedef struct lop_method {

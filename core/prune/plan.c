@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 typedef struct stage {
-    const char *name;
+    const char *name; /* NULL: the run has none */
     uint64_t device, host, disk;
     double flops;
 } stage;
@@ -28,6 +28,7 @@ static lop_status stages_json(const stage *at, int count, json_t **out)
 {
     *out = json_array();
     for (int i = 0; i < count; i++) {
+        if (at[i].name == NULL) continue;
         json_t *line = json_pack("{s:s, s:I, s:I, s:I, s:f}", "name", at[i].name, "device_bytes",
                                  (json_int_t)at[i].device, "host_bytes", (json_int_t)at[i].host, "disk_bytes",
                                  (json_int_t)at[i].disk, "flops", at[i].flops);
@@ -37,8 +38,18 @@ static lop_status stages_json(const stage *at, int count, json_t **out)
     return LOP_OK;
 }
 
-/* Calibration: one dense forward of every block; propagation: one of the pruned block, and one more for each loss that
- * needs its own. */
+/* Of all blocks: a learner goes forward and back over every window in each epoch. */
+static double flops_of_learning(const lop_run *run, double forward)
+{
+    const lop_calibration *c = &run->calibration;
+    if (!lop_run_learns(run)) return 0.0;
+    const double back =
+        lop_block_back_flops(&run->net, c->windows, c->seqlen, false) * run->net.config->blocks;
+    return run->need.epochs * (forward + back);
+}
+
+/* Calibration: one dense forward of every block; learning, where the method does; propagation: one forward of the pruned
+ * block, and one more for each loss that needs its own. */
 static lop_status plan_make(const lop_run *run, json_t **out)
 {
     lop_place place;
@@ -55,6 +66,7 @@ static lop_status plan_make(const lop_run *run, json_t **out)
     const stage stages[] = {
         {"load", bytes.weights, reader, 0, 0.0},
         {"calibrate", bytes.device, reader, 0, once},
+        {lop_run_learns(run) ? "learn" : NULL, bytes.device, reader, 0, flops_of_learning(run, once)},
         {"prune", bytes.device, reader, 0, weights},
         {"propagate", bytes.device, reader, 0, once * (run->options.loss_before ? 2.0 : 1.0)},
         {"write", bytes.weights, 2 * (uint64_t)lop_run_job_bytes(run), disk, 0.0},

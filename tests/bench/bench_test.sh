@@ -74,6 +74,19 @@ for key in '"ms_per_sample":{"forward":[0-9.]*,"calibrate":[0-9.]*,"propagate":[
     prints "a block" "$key"
 done
 
+ends 0 "a learner" block --method besa --shape smollm2-135m --seqlen 32 --nsamples 3 --step-windows 2 --forward-batch 2 \
+    --epochs 2 --reps 2 --stages
+for key in '"ms_per_sample":{"forward":[0-9.]*,"calibrate":[0-9.]*,"train_step":[0-9.]*,"propagate":[0-9.]*}' \
+    '"s_per_block":{"solve":.*"init":[0-9.]*}' '"floor_ms":{.*"train_step":[0-9.]*' '"steps":4,"step_windows":2' \
+    '"step_parts_ms":{.*"buckets":[0-9.]*' '"step_forwards":[0-9.]*'; do
+    prints "a learner" "$key"
+done
+ends 0 "a learner that learns nothing" block --method besa --shape smollm2-135m --seqlen 32 --nsamples 1 --epochs 0 --reps 1
+prints "a learner that learns nothing" '"steps":0'
+ends 2 "steps that do not divide a forward" block --method besa --shape smollm2-135m --seqlen 32 --step-windows 2 \
+    --forward-batch 3
+ends 2 "a learner's option out of range" block --method besa --shape smollm2-135m --candidates 1
+
 # page what FILE: a page that stands alone, well formed, and whose texts are escaped.
 page() {
     [ -s "$2" ] || { echo "$1: no page"; bad=1; return; }
@@ -112,6 +125,7 @@ ends 2 "a whole model over too many tokens" eval --shape smollm2-135m --seqlen 1
 ends 0 "operations" ops --cols 2048 --word bf16 --reps 1 --report "$folder/page.html"
 prints "operations" '"bench":"roof".*"gemm_side":'
 prints "operations" '"bench":"rmsnorm_f32".*"word":"bf16","shape":\[2048,2048\].*"roof_frac":'
+prints "operations" '"bench":"buckets".*"word":"bf16","shape":\[2048,2048\]'
 page "operations" "$folder/page.html"
 cp "$folder/out" "$folder/ops.jsonl"
 ends 0 "a table of kept lines" table "$folder/ops.jsonl"

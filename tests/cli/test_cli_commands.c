@@ -183,6 +183,14 @@ static void info_and_plan_say_what_is_there(void **state)
                      "stages.0.disk_bytes:i stages.0.flops:r peak.device:i peak.host:i peak.disk:i");
     assert_true(json_real_at(r.last, "peak.disk") >= (double)file_size(TINY "/model.safetensors") - 8192);
     cli_close(&r);
+    RUN(&r, "plan", TINY, "--method", "besa", "--sparsity-ratio", "0.5", "--calib", CALIB, "--json");
+    cli_expect(&r, 0, NULL);
+    assert_string_equal(json_text_at(r.last, "stages.2.name"), "learn");
+    /* A step's products are three to four times a forward's, and every window makes one. */
+    const double once = json_real_at(r.last, "stages.1.flops"),
+                 learn = json_real_at(r.last, "stages.2.flops");
+    assert_true(learn > 2.5 * once && learn < 3.5 * once);
+    cli_close(&r);
     RUN(&r, "plan", TINY, "--method", "magnitude", "--sparsity-ratio", "0.5");
     cli_expect(&r, 0, NULL);
     if (strstr(r.out, "peak") == NULL || strstr(r.out, "write") == NULL) cli_fail_run(&r, "no stages");
