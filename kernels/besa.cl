@@ -93,8 +93,8 @@ FN float NAME(exp_less_one)(const float x)
  * those of every row alike. */
 FN float NAME(sigmoid_fine)(const float z)
 {
-    const float less = NAME(exp_less_one)(-f_abs(z)), half = z < 0.0f ? 0.5f : -0.5f;
-    return half * less / (2.0f + less);
+    const float less = NAME(exp_less_one)(-f_abs(z)), side = z < 0.0f ? 0.5f : -0.5f;
+    return side * less / (2.0f + less);
 }
 
 /* mean / unit, at most 1, in parts of 2^32; unit < 2^48. */

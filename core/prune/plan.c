@@ -48,7 +48,7 @@ static double flops_of_learning(const lop_run *run, double forward)
     return run->need.epochs * (forward + back);
 }
 
-/* Calibration: one dense forward of every block; learning, where the method does; propagation: one forward of the pruned
+/* Calibration: one dense forward of every block, and one of the dense model's stream if that is kept; learning, where the method does; propagation: one forward of the pruned
  * block, and one more for each loss that needs its own. */
 static lop_status plan_make(const lop_run *run, json_t **out)
 {
@@ -65,7 +65,7 @@ static lop_status plan_make(const lop_run *run, json_t **out)
     const double weights = (double)run->net.prunable;
     const stage stages[] = {
         {"load", bytes.weights, reader, 0, 0.0},
-        {"calibrate", bytes.device, reader, 0, once},
+        {"calibrate", bytes.device, reader, 0, once * (lop_run_has_dense_stream(run) ? 2.0 : 1.0)},
         {lop_run_learns(run) ? "learn" : NULL, bytes.device, reader, 0, flops_of_learning(run, once)},
         {"prune", bytes.device, reader, 0, weights},
         {"propagate", bytes.device, reader, 0, once * (run->options.loss_before ? 2.0 : 1.0)},
