@@ -43,20 +43,23 @@ static void add_stages(bars *b, const json_t *line)
     }
     char name[64];
     (void)snprintf(name, sizeof name, "whole block, %.0f windows", bench_number(line, "nsamples"));
-    add(b, line, "block", "scores and masks", bench_number(line, "s_per_block.solve_min") * 1e3, 0.0);
+    const double init = bench_number(line, "s_per_block.init");
+    add(b, line, "block", "before the first step", init * 1e3, 0.0);
+    add(b, line, "block", init > 0.0 ? "all steps, scores and masks" : "scores and masks",
+        bench_number(line, "s_per_block.solve_min") * 1e3, 0.0);
     add(b, line, "block", name, bench_number(line, "s_per_block.total") * 1e3,
         bench_number(line, "s_per_block.total_floor") * 1e3);
 }
 
-static void add_parts(bars *b, const json_t *line)
+static void add_parts(bars *b, const json_t *line, const char *member, const char *group)
 {
     const char *part;
     json_t *ms;
-    json_object_foreach(json_object_get(line, "forward_parts_ms"), part, ms)
+    json_object_foreach(json_object_get(line, member), part, ms)
     {
         char name[64];
         (void)snprintf(name, sizeof name, "%.32s", part);
-        add(b, line, "parts", name, json_number_value(ms), 0.0);
+        add(b, line, group, name, json_number_value(ms), 0.0);
     }
 }
 
@@ -170,7 +173,8 @@ void page_stages(lop_markup *m, const json_t *lines)
     json_array_foreach(lines, i, line)
     {
         add_stages(&b, line);
-        add_parts(&b, line);
+        add_parts(&b, line, "forward_parts_ms", "parts");
+        add_parts(&b, line, "step_parts_ms", "step");
         add_eval(&b, line);
     }
     if (b.count == 0) return;
@@ -184,5 +188,6 @@ void page_stages(lop_markup *m, const json_t *lines)
         "floor on every device.</p>\n");
     draw_group(m, lines, &b, "block", "One block");
     draw_group(m, lines, &b, "parts", "The parts of a forward, each alone");
+    draw_group(m, lines, &b, "step", "The parts of a learner's step");
     draw_group(m, lines, &b, "eval", "Perplexity of a whole model");
 }
