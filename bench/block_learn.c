@@ -80,16 +80,18 @@ lop_status block_learn_run(block_rig *r)
 /* On one batch alone, so that whatever is compiled or chosen at its first use is. */
 static lop_status run_unseen(block_rig *r, marks *m)
 {
-    const lop_stream input = r->input, want = r->want;
-    lop_stream *const both[] = {&r->input, &r->want};
-    for (int i = 0; i < 2; i++) {
-        both[i]->shape.sequences = lop_stream_sequences(both[i], 0);
-        both[i]->count = 1;
+    const lop_stream input = r->input, want = r->want, middle = r->middle;
+    lop_stream *const all[] = {&r->input, &r->want, &r->middle};
+    const int32_t sequences = lop_stream_sequences(&r->input, 0);
+    for (int i = 0; i < 3; i++) {
+        all[i]->shape.sequences = sequences;
+        all[i]->count = 1;
     }
     m->every = true;
     const lop_status status = run_marked(r, m);
     r->input = input;
     r->want = want;
+    r->middle = middle;
     return status;
 }
 

@@ -137,6 +137,7 @@ static lop_status open_streams(lop_device *device, const lop_config *config, blo
                               .width = config->hidden};
     LOP_TRY(lop_stream_open(device, &shape, &r->input));
     shape.type = LOP_F32;
+    if (r->need.what & LOP_NEED_MIDDLE) LOP_TRY(lop_stream_open(device, &shape, &r->middle));
     return block_rig_learns(r) ? lop_stream_open(device, &shape, &r->want) : LOP_OK;
 }
 
@@ -159,6 +160,7 @@ lop_status block_rig_open(bench *b, block_rig *r)
 void block_rig_close(block_rig *r)
 {
     lop_stream_close(&r->want);
+    lop_stream_close(&r->middle);
     lop_stream_close(&r->input);
     lop_forward_close(r->forward);
     lop_arena_close(r->arena);
@@ -179,6 +181,7 @@ void block_rig_prune_block(block_rig *r, lop_prune_block *out)
                                  .tape = &r->tape,
                                  .input = &r->input,
                                  .want = &r->want,
+                                 .middle = &r->middle,
                                  .x = r->x,
                                  .windows = r->need.windows,
                                  .tokens = r->tokens};
@@ -212,9 +215,25 @@ lop_status block_rig_forward(block_rig *r, int turn, const lop_watch *watch)
                              lop_stream_sequences(&r->input, turn % r->input.count), r->tokens, watch);
 }
 
+typedef struct middle_batch {
+    block_rig *r;
+    int at;
+} middle_batch;
+
+static lop_status middle_keep(void *user, lop_queue *q, lop_mat x)
+{
+    const middle_batch *m = user;
+    return lop_stream_store(q, &m->r->middle, m->at, x);
+}
+
 lop_status block_rig_calibrate(block_rig *r, int turn)
 {
-    const lop_watch watch = {.fn = lop_statistics_watch, .user = &r->statistics, .last_needed = true};
+    middle_batch middle = {r, turn % r->input.count};
+    const lop_watch watch = {.fn = lop_statistics_watch,
+                             .user = &r->statistics,
+                             .middle = r->need.what & LOP_NEED_MIDDLE ? middle_keep : NULL,
+                             .middle_user = &middle,
+                             .last_needed = true};
     LOP_TRY(block_rig_load(r, turn));
     LOP_TRY(block_rig_forward(r, turn, &watch));
     if (!block_rig_learns(r)) return LOP_OK;
