@@ -32,6 +32,7 @@
 #include "kernels/gate.cl"
 #include "kernels/learn.cl"
 #include "kernels/loss.cl"
+#include "kernels/quant.cl"
 #include "kernels/reduce.cl"
 #include "kernels/row.cl"
 #include "kernels/score.cl"

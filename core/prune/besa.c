@@ -119,6 +119,20 @@ static const lop_option options[] = {
      .high = 1e9,
      .help = "weight of the reconstruction loss",
      .source = "LLMPrune-BESA main.py --l2-alpha"},
+    {.name = "quantize-clip",
+     .kind = LOP_OPTION_CHOICE,
+     .choices = "learned|none",
+     .help = "with quantize-bits: how far each grid reaches is learned beside the sparsities, which is the "
+             "default, "
+             "or weights are rounded once those are learned",
+     .source = "BESA, section 3.4; OmniQuant, learnable weight clipping"},
+    {.name = "quantize-rate",
+     .kind = LOP_OPTION_REAL,
+     .default_text = "0.01",
+     .low = 0,
+     .high = 1e6,
+     .help = "AdamW's learning rate of the clipping",
+     .source = "OmniQuant main.py --lwc_lr"},
 };
 
 static lop_status ask(const lop_settings *settings, const lop_target *target, lop_log *log, lop_need *need)

@@ -154,6 +154,7 @@ lop_status lop_besa_place(lop_prune_block *block, lop_besa *b)
     logits_share(b);
     LOP_TRY(place_loss(block->arena, b));
     if (b->options.metric == LOP_BESA_BY_INVERSE) LOP_TRY(lop_besa_place_factors(block->arena, b));
+    if (b->options.clip) LOP_TRY(lop_besa_clip_place(block->arena, b));
     return place_scores(block->arena, b);
 }
 
@@ -216,5 +217,6 @@ lop_status lop_besa_begin(lop_besa *b)
         LOP_TRY(lop_mat_zero(q, b->linears[i].was));
     }
     for (int32_t i = 0; i < b->unit_count; i++) LOP_TRY(lop_mat_zero(q, b->units[i].losses));
+    if (b->options.clip) LOP_TRY(lop_besa_clip_begin(b));
     return lop_besa_count(b, 0);
 }

@@ -290,6 +290,7 @@ lop_status lop_besa_end(lop_besa *b)
     rows_set(b, &e);
     LOP_TRY_DONE(settle(b, &e));
     LOP_TRY_DONE(keep_all(b, &e));
+    if (b->options.clip) LOP_TRY_DONE(lop_besa_clip_end(b));
     status = tell(b, &e);
 done:
     learned_close(&e);

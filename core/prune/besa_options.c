@@ -88,6 +88,16 @@ static lop_status form_read(const lop_settings *s, lop_besa_options *o)
         o->target, 1.0 - most, most);
 }
 
+static lop_status clip_read(const lop_settings *s, lop_besa_options *o)
+{
+    const bool quantized = lop_settings_int(s, "quantize-bits") != 0;
+    const char *clip = lop_settings_text(s, "quantize-clip");
+    o->clip = quantized && (clip == NULL || strcmp(clip, "learned") == 0);
+    o->clip_rate = (float)lop_settings_real(s, "quantize-rate");
+    if (quantized || clip == NULL || strcmp(clip, "none") == 0) return LOP_OK;
+    return LOP_FAIL(LOP_E_ARGUMENT, "quantize-clip learned without quantize-bits: give --quantize-bits too");
+}
+
 lop_status lop_besa_options_read(const lop_settings *s, const lop_target *target, lop_besa_options *o)
 {
     *o = (lop_besa_options){
@@ -122,6 +132,7 @@ lop_status lop_besa_options_read(const lop_settings *s, const lop_target *target
             "method besa learns how much each row loses, which pattern %d:%d fixes: leave the pattern "
             "out, or take another method",
             target->keep, target->group);
-    if (o->target == 0.0) o->epochs = 0; /* nothing goes: there is nothing to learn */
+    LOP_TRY(clip_read(s, o));
+    if (o->target == 0.0 && !o->clip) o->epochs = 0; /* nothing goes: there is nothing to learn */
     return form_read(s, o);
 }

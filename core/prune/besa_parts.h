@@ -40,6 +40,8 @@ typedef struct lop_besa_options {
     bool adam;              /* AdamW; else Prodigy */
     bool cosine;            /* the rate falls to 0 over the steps as a cosine does */
     double rate, d_coef;    /* learning rate; Prodigy's factor of the distance that it estimates */
+    bool clip;              /* weights are on grids whose reach is learned */
+    float clip_rate;        /* AdamW's */
 } lop_besa_options;
 
 /* Reads the method's table. LOP_E_ARGUMENT: what cannot be read, or a target out of the form's reach. */
@@ -62,6 +64,7 @@ typedef struct lop_besa_linear {
     lop_mat alpha, part;        /* (G, 1) f32, i64: mean rate; that times the weights it is of, by 2^32 */
     int32_t each;               /* rows of a row of logits; the last may have fewer */
     int32_t unit;               /* that it belongs to */
+    lop_quant_clip clip;        /* of the grids, in all steps; absent unless they are learned */
 } lop_besa_linear;
 
 /* What is reconstructed with a target and a loss of its own: the block, or one of its halves. Neighbouring linears. */
@@ -98,7 +101,11 @@ typedef struct lop_besa {
     lop_mat row_sum;                     /* (windows T, 1) f32 */
     lop_mat factor_scratch, factor_mean; /* (1, n), (1, 1) f32: only where ranked by a factor */
     lop_mat factor_bad;                  /* (1, 2) i32 */
-    lop_mat score; /* (1, n) f32 and u32: scores of as many rows as fit, and what ranking them takes */
+    lop_mat clip, clip_grad, clip_m,
+        clip_v;        /* (n, 256) f32: phi of all grids in a row, and what moves them */
+    lop_mat clip_step; /* (1, 1) u32 */
+    lop_mat none;      /* (the most rows of a linear, 1) u32: scratch */
+    lop_mat score;     /* (1, n) f32 and u32: scores of as many rows as fit, and what ranking them takes */
     lop_mat scratch;
 } lop_besa;
 
@@ -112,6 +119,22 @@ LOP_CHECKED lop_status lop_besa_begin(lop_besa *b);
  * does not save. Waits. */
 LOP_CHECKED lop_status lop_besa_place_factors(lop_arena *a, lop_besa *b);
 LOP_CHECKED lop_status lop_besa_factor(lop_besa *b);
+
+/* Learned grids (besa_clip.c): placed, begun, the trial's weights put on them before a step, the gradient of rows [first,
+ * first + dw.rows) from dw, which loses those of dropped weights, moved, and the last ones handed to the driver with the
+ * weights on them. LOP_E_NUMERIC: they have left the numbers. */
+LOP_CHECKED lop_status lop_besa_clip_place(lop_arena *a, lop_besa *b);
+LOP_CHECKED lop_status lop_besa_clip_begin(lop_besa *b);
+LOP_CHECKED lop_status lop_besa_clip_weights(lop_besa *b, const lop_besa_linear *l);
+LOP_CHECKED lop_status lop_besa_clip_back(const lop_besa *b, const lop_besa_linear *l, int32_t first,
+                                          lop_mat dw);
+LOP_CHECKED lop_status lop_besa_clip_move(lop_besa *b, float part);
+LOP_CHECKED lop_status lop_besa_clip_end(lop_besa *b);
+
+/* The weights that stand for rows [first, first + rows) in the mask's gradient: dense ones, or those on grids, in scratch
+ * that the next call takes; rows <= lop_besa_slab. */
+LOP_CHECKED lop_status lop_besa_clip_rows(const lop_besa *b, const lop_besa_linear *l, int32_t first,
+                                          int32_t rows, lop_mat *out);
 
 /* Scores of rows [first, first + rows) of a linear. */
 LOP_CHECKED lop_status lop_besa_score(lop_besa *b, const lop_besa_linear *l, int32_t first, int32_t rows,

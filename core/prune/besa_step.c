@@ -45,9 +45,10 @@ lop_status lop_besa_count(lop_besa *b, int32_t at)
     return LOP_OK;
 }
 
-/* Weights of the trial that the counts have changed. */
+/* Weights of the trial that the counts have changed; on grids all have. */
 static lop_status flip(lop_besa *b, const lop_besa_linear *l)
 {
+    if (b->options.clip) LOP_TRY(lop_besa_clip_weights(b, l));
     const lop_mat w = l->linear->view->w;
     const lop_launch_shape shape = lop_by_rows(w.rows, w.cols, w.type);
     const lop_arg args[] = {LOP_M(l->order), LOP_M(w),      LOP_M(l->count),
@@ -119,14 +120,9 @@ int32_t lop_besa_chunk(const lop_device *device, int32_t cols)
     return all < fit ? all : fit;
 }
 
-static lop_status weight_back(void *user, lop_queue *q, int32_t linear, int32_t first, lop_mat dw)
+static lop_status rows_back(const lop_besa *b, const lop_besa_linear *l, int32_t first, lop_mat dw, lop_mat w)
 {
-    const lop_besa_stand *s = user;
-    const lop_besa *b = s->b;
-    const lop_besa_linear *l = b->by_index[linear];
-    if (l == NULL) return LOP_OK;
-    LOP_TRY(lop_besa_tell(b, "backward"));
-    const lop_mat w = lop_mat_rows(l->linear->view->w, first, dw.rows);
+    lop_queue *q = b->block->queue;
     const int32_t chunk = lop_besa_chunk(q->device, w.cols);
     const lop_launch_shape shape = {dw.rows, w.cols, w.type, (size_t)chunk * sizeof(float)};
     const lop_arg args[] = {LOP_M(dw),
@@ -137,7 +133,34 @@ static lop_status weight_back(void *user, lop_queue *q, int32_t linear, int32_t 
                             LOP_I(b->options.buckets),
                             LOP_I(chunk),
                             LOP_I(w.cols)};
-    LOP_TRY(LOP_LAUNCH(q, LOP_KERNEL_bucket_row, &shape, args));
+    return LOP_LAUNCH(q, LOP_KERNEL_bucket_row, &shape, args);
+}
+
+/* On grids: what every weight of the rows is there, its part in the masks' gradient, and then the clipping's. */
+static lop_status slabs_back(const lop_besa *b, const lop_besa_linear *l, int32_t first, lop_mat dw)
+{
+    const int32_t slab = lop_besa_slab(b, dw.cols);
+    for (int32_t at = 0; at < dw.rows; at += slab) {
+        const int32_t n = dw.rows - at < slab ? dw.rows - at : slab;
+        const lop_mat part = lop_mat_rows(dw, at, n);
+        lop_mat w;
+        LOP_TRY(lop_besa_clip_rows(b, l, first + at, n, &w));
+        LOP_TRY(rows_back(b, l, first + at, part, w));
+        LOP_TRY(lop_besa_clip_back(b, l, first + at, part));
+    }
+    return LOP_OK;
+}
+
+static lop_status weight_back(void *user, lop_queue *q, int32_t linear, int32_t first, lop_mat dw)
+{
+    const lop_besa_stand *s = user;
+    const lop_besa *b = s->b;
+    const lop_besa_linear *l = b->by_index[linear];
+    (void)q;
+    if (l == NULL) return LOP_OK;
+    LOP_TRY(lop_besa_tell(b, "backward"));
+    LOP_TRY(b->options.clip ? slabs_back(b, l, first, dw)
+                            : rows_back(b, l, first, dw, lop_mat_rows(l->linear->view->w, first, dw.rows)));
     return lop_besa_tell(b, "buckets");
 }
 
@@ -161,11 +184,11 @@ static lop_status logits_back(lop_besa *b, const lop_besa_linear *l, int32_t ste
 
 /* ---- moving */
 
-static double rate_at(const lop_besa *b, int32_t step)
+/* Part of its rate that an optimiser moves by. */
+static double part_at(const lop_besa *b, int32_t step)
 {
     const double pi = 3.14159265358979323846;
-    if (!b->options.cosine) return b->options.rate;
-    return b->options.rate * 0.5 * (1.0 + cos(pi * step / b->steps));
+    return b->options.cosine ? 0.5 * (1.0 + cos(pi * step / b->steps)) : 1.0;
 }
 
 static lop_prodigy_args prodigy_of(const lop_besa *b)
@@ -204,9 +227,12 @@ static lop_status optimizer_begin(lop_besa *b)
 
 static lop_status move(lop_besa *b, int32_t step)
 {
+    const double part = part_at(b, step);
+    if (b->options.clip) LOP_TRY(lop_besa_clip_move(b, (float)part));
+    if (b->options.target == 0.0) return LOP_OK; /* nothing goes: there is no sparsity to learn */
     lop_adam_args adam = adam_of(b);
     lop_prodigy_args prodigy = prodigy_of(b);
-    prodigy.lr = rate_at(b, step);
+    prodigy.lr = b->options.rate * part;
     adam.lr = (float)prodigy.lr;
     return b->options.adam ? lop_adam(b->block->queue, &adam) : lop_prodigy(b->block->queue, &prodigy);
 }
@@ -230,7 +256,8 @@ lop_status lop_besa_gradient(lop_besa_stand *s, lop_mat input)
     LOP_TRY(lop_besa_tell(b, "loss"));
     LOP_TRY(lop_block_backward_halves(q, l->forward, &b->trial, x, l->tape, &watch));
     LOP_TRY(lop_besa_tell(b, "backward"));
-    for (int32_t i = 0; i < b->count; i++) LOP_TRY(logits_back(b, &b->linears[i], s->step));
+    for (int32_t i = 0; i < b->count && b->options.target > 0.0; i++)
+        LOP_TRY(logits_back(b, &b->linears[i], s->step));
     return lop_besa_tell(b, "logits");
 }
 

@@ -1,6 +1,6 @@
 /* method.h - what a method is: a row of a table. It is given a block whose dense weights lie on the device, what its
- * `needs` asked for, and a target for each linear; it leaves keep bits. It loads no file, names no family, changes no
- * weight and knows no processor. */
+ * `needs` asked for, and a target for each linear; it leaves keep bits, and if it changes weights others in their place. It
+ * loads no file, names no family and knows no processor. */
 #ifndef LOP_CORE_PRUNE_METHOD_H
 #define LOP_CORE_PRUNE_METHOD_H
 
@@ -9,6 +9,7 @@
 #include "core/device/arena.h"
 #include "core/io/json.h"
 #include "core/model/block.h"
+#include "core/prune/quant.h"
 #include "core/prune/sparsity.h"
 #include "core/prune/stream.h"
 
@@ -43,6 +44,11 @@ typedef struct lop_prune_linear {
         gram; /* (in, in) f32, lower triangle, one matrix for linears of one input, the method's to overwrite;
                           absent unless needed */
     lop_mat keep; /* (out, ceil(in/8)) u8: the method fills it */
+    lop_mat
+        changed; /* (out, in) W: absent, or what the method sets for weights to stand in the dense ones' place, dropped
+                        ones as they like; it outlives the method's own arena. On the points of `grid` if that is there */
+    lop_quant_grid
+        grid; /* what weights are to be rounded to; the method's to fill only if it sets `changed` */
 } lop_prune_linear;
 
 /* What a method has that learns from the error of the block's output. T tokens a window, C hidden width. */

@@ -111,6 +111,27 @@ lop_status lop_report_linear_json(const lop_report_linear *l, json_t **out)
     return status;
 }
 
+static lop_status numbers_fill(json_t *array, const float *values, int64_t count, bool whole)
+{
+    for (int64_t i = 0; i < count; i++) {
+        const double value = (double)values[i];
+        json_t *number = whole ? json_integer((json_int_t)value) : json_real(value);
+        if (number == NULL || json_array_append_new(array, number) != 0)
+            return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the grids in the report");
+    }
+    return LOP_OK;
+}
+
+lop_status lop_report_grids_put(json_t *linear, const lop_report_grids *grids)
+{
+    json_t *scale = json_array(), *zero = json_array();
+    json_t *quant = json_pack("{s:i, s:i, s:o, s:o}", "bits", (int)grids->quant.bits, "group",
+                              (int)grids->quant.group, "scale", scale, "zero", zero);
+    LOP_TRY(lop_json_put(linear, "quant", quant));
+    LOP_TRY(numbers_fill(scale, grids->scale, grids->count, false));
+    return numbers_fill(zero, grids->zero, grids->count, true);
+}
+
 static json_t *loss_json(double loss)
 {
     return loss >= 0 ? json_real(loss) : json_null();

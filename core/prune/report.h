@@ -7,6 +7,7 @@
 
 #include "core/base/hash.h"
 #include "core/io/json.h"
+#include "core/prune/quant.h"
 #include "core/prune/sparsity.h"
 
 #define LOP_REPORT_NAME        "prune_report.json"
@@ -43,6 +44,16 @@ LOP_CHECKED lop_status lop_report_linear_json(const lop_report_linear *linear, j
 
 /* Sets dropped and row_sparsity, the bins of lop_keep_count_rows, of a linear. */
 LOP_CHECKED lop_status lop_report_rows_put(json_t *linear, int64_t dropped, const int64_t bins[LOP_ROW_BINS]);
+
+/* Sets quant of a linear: {bits, group, scale: [..], zero: [..]}, its grids row by row; scales as doubles, which give back
+ * each f32 exactly. And the most bytes that the grids of a run take in a report. */
+typedef struct lop_report_grids {
+    lop_quant quant;
+    int64_t count;
+    const float *scale, *zero;
+} lop_report_grids;
+LOP_CHECKED lop_status lop_report_grids_put(json_t *linear, const lop_report_grids *grids);
+#define LOP_REPORT_GRID_BYTES 44
 
 /* One block without its linears; a loss that is not >= 0 is null. */
 LOP_CHECKED lop_status lop_report_block_json(int32_t index, double seconds, double loss_before,

@@ -64,17 +64,30 @@ static lop_status bring(lop_run *run, int32_t index, lop_type as, lop_job *job, 
 {
     lop_mat rounded;
     const lop_mat w = run->block->linears[index].w;
+    const lop_quant_grid *grid = &run->mats.grid[index];
     if (w.type == as) return fetch(run, w, job, at);
     const lop_arena_mark mark = lop_arena_here(run->arena);
     lop_status status = LOP_OK;
     LOP_TRY_DONE(lop_arena_mat(run->arena, w.rows, w.cols, as, &rounded));
-    LOP_TRY_DONE(lop_cast(&run->queue, w, rounded));
+    LOP_TRY_DONE(grid->bits != 0 ? lop_run_quant_exact(run, grid, w, rounded)
+                                 : lop_cast(&run->queue, w, rounded));
     if (as == LOP_F16) LOP_TRY_DONE(lop_run_count_range(run, index, rounded));
     LOP_TRY_DONE(lop_cast(&run->queue, rounded, w));
     LOP_TRY_DONE(fetch(run, rounded, job, at));
 done:
     lop_arena_reset(run->arena, mark);
     return status;
+}
+
+static lop_status grids_fetch(lop_run *run, const lop_quant_grid *grid, lop_job *job, lop_job_linear *to)
+{
+    const size_t bytes = (size_t)lop_mat_elements(grid->scale) * sizeof(float);
+    to->quant = run->options.quant;
+    to->grids = grid->scale.cols;
+    to->scale = lop_job_place(job, bytes);
+    to->zero = lop_job_place(job, bytes);
+    LOP_TRY(fetch(run, grid->scale, job, to->scale));
+    return fetch(run, grid->zero, job, to->zero);
 }
 
 /* Applies, brings and lists one chosen linear. */
@@ -92,8 +105,11 @@ static lop_status apply_linear(lop_run *run, const lop_prune_linear *linear, lop
     to->values = lop_job_place(job, to->bytes);
     to->bits = lop_job_place(job, (size_t)lop_mat_elements(keep));
     if (run->options.save_masks) to->mask = lop_masks_find(&run->masks, t->name);
+    if (linear->grid.bits != 0) LOP_TRY(lop_run_quant_apply(run, linear));
+    if (lop_mat_present(linear->changed)) LOP_TRY(lop_cast(&run->queue, linear->changed, w));
     LOP_TRY(lop_zero_dropped(&run->queue, keep, w));
     LOP_TRY(bring(run, index, lop_run_type(out), job, to->values));
+    if (linear->grid.bits != 0) LOP_TRY(grids_fetch(run, &linear->grid, job, to));
     return fetch(run, keep, job, to->bits);
 }
 

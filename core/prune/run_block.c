@@ -60,7 +60,8 @@ void lop_run_choose(lop_run *run, int32_t index, lop_prune_block *out)
                                .target = run->target,
                                .colsum_sq = statistics ? m->statistics.colsum_sq[view->input] : LOP_NONE,
                                .gram = m->statistics.gram[view->input],
-                               .keep = m->keep[i]};
+                               .keep = m->keep[i],
+                               .grid = m->grid[i]};
     }
 }
 

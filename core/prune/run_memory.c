@@ -11,6 +11,7 @@ static lop_status measure_linear(const lop_run *run, const lop_linear_view *view
     lop_mat rounded;
     lop_status status = LOP_OK;
     if (out != view->w.type) status = lop_arena_mat(run->arena, view->w.rows, view->w.cols, out, &rounded);
+    if (status == LOP_OK && run->options.quant.bits != 0) status = lop_run_quant_measure(run, view->w, out);
     lop_arena_reset(run->arena, mark);
     return status;
 }
@@ -63,6 +64,7 @@ static lop_status place_block(lop_run *run, lop_run_mats *m)
     for (int32_t i = 0; i < m->blocks[0].count; i++) {
         const lop_mat w = m->blocks[0].linears[i].w;
         LOP_TRY(lop_arena_mat(run->arena, w.rows, (w.cols + 7) / 8, LOP_U8, &m->keep[i]));
+        LOP_TRY(lop_run_quant_place(run, i, w));
         rows_most = w.rows > rows_most ? w.rows : rows_most;
     }
     LOP_TRY(lop_arena_mat(run->arena, rows_most, 1, LOP_U32, &m->linear_count));
@@ -157,7 +159,10 @@ size_t lop_run_job_bytes(const lop_run *run)
             const lop_linear_file *l = &run->net.blocks[b].linear[i];
             if (l->weight == NULL) continue;
             bytes += lop_dtype_bytes(lop_run_written_as(run, l->weight), (uint64_t)l->out * (uint64_t)l->in) +
-                     (size_t)l->out * (((size_t)l->in + 7) / 8) + 2 * (size_t)PIECE;
+                     (size_t)l->out * (((size_t)l->in + 7) / 8) + 4 * (size_t)PIECE;
+            if (run->options.quant.bits != 0)
+                bytes +=
+                    2 * sizeof(float) * (size_t)l->out * (size_t)lop_quant_grids(&run->options.quant, l->in);
         }
         most = bytes > most ? bytes : most;
     }

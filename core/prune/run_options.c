@@ -35,6 +35,22 @@ static const lop_option options[] = {
      .kind = LOP_OPTION_FLAG,
      .default_text = "on",
      .help = "each linear loses exactly round(R x weights); off: the reference's own count"},
+    {.name = "quantize-bits",
+     .kind = LOP_OPTION_INT,
+     .default_text = "0",
+     .low = 0,
+     .high = LOP_QUANT_BITS_MOST,
+     .unit = "bits",
+     .help =
+         "kept weights become points of grids of 2^N, 2 <= N <= 8, written as the values they stand for; 0: "
+         "they stay as they are"},
+    {.name = "quantize-group",
+     .kind = LOP_OPTION_INT,
+     .default_text = "0",
+     .low = 0,
+     .high = 1 << 20,
+     .unit = "columns",
+     .help = "neighbours in a row that share a grid; 0: all of the row"},
     {.name = "layers", .kind = LOP_OPTION_TEXT, .help = "a:b prunes blocks a up to but not including b"},
     {.name = "skip",
      .kind = LOP_OPTION_TEXT,
@@ -196,6 +212,7 @@ lop_status lop_run_prepare(lop_run *run, const lop_prune_call *call)
     run->began = lop_clock_seconds();
     LOP_TRY(lop_method_need(call->method, &run->method));
     options_read(call->settings, &run->options);
+    LOP_TRY(lop_quant_read(call->settings, &run->options.quant));
     LOP_TRY(lop_target_read(call->settings, &run->target));
     LOP_TRY(need_read(run));
     run->comm = call->comm;
@@ -208,6 +225,7 @@ lop_status lop_run_prepare(lop_run *run, const lop_prune_call *call)
     LOP_TRY(lop_net_open(call->model, &run->net));
     LOP_TRY(lop_choice_open(&run->net, call->settings, call->log, &run->choice));
     LOP_TRY(targets_check(run));
+    LOP_TRY(lop_run_quant_check(run));
     LOP_TRY(calibration_take(run));
     run->word = lop_walk_word(call->device, &run->net);
     run->blocks = json_array();

@@ -20,6 +20,7 @@ typedef struct lop_run_options {
     int32_t forward_batch;
     bool dense_stream;            /* --propagate dense: blocks see what the dense model would give them */
     bool loss_before, loss_after; /* only with calibration windows */
+    lop_quant quant;
     bool save_masks, force, resume, dtype_given;
     lop_dtype dtype;
 } lop_run_options;
@@ -44,6 +45,7 @@ typedef struct lop_run_mats {
                              leaves the range of its type; activations that are no numbers */
     lop_mat linear_count; /* (the most rows of a linear, 1) u32: scratch of counts over them */
     lop_mat keep[LOP_LINEAR_COUNT];
+    lop_quant_grid grid[LOP_LINEAR_COUNT]; /* of weights that are rounded to grids */
     lop_statistics statistics;
 } lop_run_mats;
 
@@ -179,6 +181,16 @@ lop_type lop_run_type(lop_dtype dtype);                                     /* o
 LOP_CHECKED lop_status lop_run_round(lop_run *run, lop_mat m, lop_type as); /* m to `as` and back, in place */
 LOP_CHECKED lop_status lop_run_round_rest(lop_run *run, int32_t index, bool linears);
 LOP_CHECKED lop_status lop_run_apply(lop_run *run, const lop_prune_block *chosen, lop_job *job);
+
+/* Weights on grids (run_quant.c). Placing; what passes by a linear at work; and a linear's weights rounded, by the method or
+ * here: queued, as is `exact`, which makes of w what the file shall hold in the words of `out`. */
+LOP_CHECKED lop_status lop_run_quant_place(lop_run *run, int32_t index, lop_mat w);
+LOP_CHECKED lop_status lop_run_quant_measure(const lop_run *run, lop_mat w, lop_type out);
+LOP_CHECKED lop_status lop_run_quant_apply(lop_run *run, const lop_prune_linear *linear);
+LOP_CHECKED lop_status lop_run_quant_exact(lop_run *run, const lop_quant_grid *grid, lop_mat w, lop_mat out);
+
+/* LOP_E_ARGUMENT: groups that do not divide a linear's columns, or so many grids that no report holds them. */
+LOP_CHECKED lop_status lop_run_quant_check(const lop_run *run);
 
 /* The report's lines of all linears, chosen or not; those of the job get theirs to add to. */
 LOP_CHECKED lop_status lop_run_lines(lop_run *run, const lop_run_counts *counts, lop_job *job);

@@ -25,6 +25,15 @@ struct lop_writer {
     lop_error_record failed; /* code LOP_OK: nothing has */
 };
 
+static lop_status grids_put(const lop_job_linear *linear, const unsigned char *memory)
+{
+    const lop_report_grids grids = {.quant = linear->quant,
+                                    .count = (int64_t)linear->rows * linear->grids,
+                                    .scale = (const float *)(const void *)(memory + linear->scale),
+                                    .zero = (const float *)(const void *)(memory + linear->zero)};
+    return lop_report_grids_put(linear->json, &grids);
+}
+
 /* Written before it is hashed: the disk works meanwhile. */
 static lop_status write_linear(const lop_writer *w, const lop_job *job, const lop_job_linear *linear)
 {
@@ -36,6 +45,7 @@ static lop_status write_linear(const lop_writer *w, const lop_job *job, const lo
     LOP_TRY(
         lop_report_rows_put(linear->json, lop_keep_count_rows(bits, linear->rows, linear->cols, bins), bins));
     LOP_TRY(lop_json_put(linear->json, "sha256", json_string(digest)));
+    if (linear->quant.bits != 0) LOP_TRY(grids_put(linear, memory));
     return linear->mask == NULL ? LOP_OK : lop_masks_write(w->plan.masks, linear->mask, bits);
 }
 

@@ -10,15 +10,19 @@
 #include "core/io/output.h"
 #include "core/model/family.h"
 #include "core/prune/masks.h"
+#include "core/prune/quant.h"
 
 /* One linear to be written. `json` receives how many weights its bits drop, of how many
- * rows which part, and its sha256. */
+ * rows which part, its sha256, and its grids. */
 typedef struct lop_job_linear {
     const char *name;
     int32_t rows, cols;
     size_t values; /* where in the job's memory they lie, in the output's type */
     uint64_t bytes;
     size_t bits;                /* where its keep bits lie */
+    lop_quant quant;            /* bits 0: its weights lie on no grids */
+    int32_t grids;              /* of a row */
+    size_t scale, zero;         /* where those of its grids lie, f32 */
     const lop_mask_entry *mask; /* NULL: masks are not saved */
     json_t *json;               /* borrowed from the block's */
 } lop_job_linear;

@@ -36,6 +36,11 @@ void besa_starts_as_wanda(void **state);
 void besa_groups(void **state);
 void besa_learns(void **state);
 
+/* Of weights on grids: by hand, what must hold, and by differences. */
+void quant_by_hand(void **state);
+void quant_keeps_points(void **state);
+void quant_gradient(void **state);
+
 /* Of chance, on published answers. */
 void masks_by_counters(void **state);
 

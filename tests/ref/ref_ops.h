@@ -151,6 +151,19 @@ void ref_rate_mean(const ref_mat *part, double weights, ref_mat *mean);
 void ref_rate_grad(const ref_rates *how, const ref_mat *first, const ref_mat *theta, const ref_mat *h,
                    const ref_mat *sparsity, ref_mat *grad);
 
+/* Rows of weights on grids of most + 1 points; see kernels/quant.cl. Where rounding may go either way, the other side is within
+ * the magnitude. phi may be NULL. */
+void ref_quant_range(const ref_mat *w, ref_mat *low, ref_mat *high);
+void ref_quant_scale(const ref_mat *low, const ref_mat *high, const ref_mat *phi, int32_t most,
+                     ref_mat *scale, ref_mat *zero);
+void ref_quant_round(const ref_mat *w, const ref_mat *scale, const ref_mat *zero, int32_t most, ref_mat *out);
+typedef struct ref_quant_clip {
+    const ref_mat *dw, *w, *scale, *zero, *low, *high, *phi;
+    double factor;
+    int32_t most;
+} ref_quant_clip;
+void ref_quant_back(const ref_quant_clip *clip, ref_mat *grad);
+
 /* keep[s,u] = whether what Philox 4x32-10 draws for the counter is below 4 p[0,u]; step (1, 1). */
 typedef struct ref_chance {
     uint64_t seed;
