@@ -4,6 +4,7 @@
 
 #include "core/model/family.h"
 #include "core/prune/masks.h"
+#include "core/prune/quant.h"
 #include "core/prune/report.h"
 #include "core/prune/sparsity.h"
 #include "core/prune/verify.h"
@@ -39,6 +40,32 @@ const char *lop_verify_digest(const lop_verifying *v, const char *name);
 LOP_CHECKED lop_status lop_verify_report(lop_verifying *v, const char *masks_path);
 LOP_CHECKED lop_status lop_verify_headers(lop_verifying *v);
 LOP_CHECKED lop_status lop_verify_counts(lop_verifying *v);
+
+/* The grids that a linear's line speaks of, and rows of the file and of the source as numbers (verify_grid.c). */
+enum { LOP_VERIFY_POINTS_MOST = 1 << LOP_QUANT_BITS_MOST };
+typedef struct lop_verify_grid {
+    float *scale, *zero;  /* NULL: it speaks of none */
+    int64_t each, of_row; /* columns of a grid; grids of a row */
+    int32_t most;         /* the largest code */
+    float *have, *source; /* one row */
+} lop_verify_grid;
+
+/* LOP_E_FORMAT: grids that are none. The caller closes. */
+LOP_CHECKED lop_status lop_verify_grid_open(const json_t *line, int64_t rows, int64_t cols,
+                                            lop_verify_grid *out);
+void lop_verify_grid_close(lop_verify_grid *grid);
+
+/* The points of one grid as the file's type has them. */
+typedef struct lop_verify_points {
+    double scale;
+    int32_t least, count; /* steps from 0 to the first; how many there are */
+    unsigned char words[LOP_VERIFY_POINTS_MOST * sizeof(float)];
+} lop_verify_points;
+void lop_verify_points_of(const lop_verify_grid *grid, int64_t at, lop_dtype dtype, lop_verify_points *out);
+
+/* Which point lies next to a value; whether a source's weight has none that is nearer. */
+int32_t lop_verify_point_near(const lop_verify_points *points, double value);
+bool lop_verify_is_nearest(const lop_verify_points *points, int32_t point, double source);
 
 /* One tensor read from end to end (verify_tensor.c). */
 LOP_CHECKED lop_status lop_verify_linear(lop_verifying *v, const lop_tensor *t);

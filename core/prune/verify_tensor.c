@@ -13,6 +13,7 @@ typedef struct reading {
     const lop_tensor *before; /* in the source; NULL: not compared */
     const lop_mask_entry *mask;
     bool pruned; /* zeros may stand where the source has none */
+    lop_verify_grid grid;
     int64_t rows, cols;
     size_t word;
     unsigned char *values, *wanted, *bits;
@@ -45,20 +46,49 @@ static void note_wrong(reading *r, int64_t row, int64_t col, const char *why, ui
                    number(r->t->dtype, have), have, number(r->t->dtype, want), want);
 }
 
-/* One element: what the mask drops is +0 to the bit; what is kept is the source's to the bit. Without a mask, +0 in a
- * pruned linear is taken for dropped. */
+/* Without a mask, +0 in a pruned linear is taken for dropped. */
+static bool is_kept(const reading *r, int64_t row, int64_t col, uint32_t have)
+{
+    if (r->bits == NULL) return !r->pruned || have != 0;
+    const size_t line = ((size_t)r->cols + 7) / 8;
+    return (r->bits[(size_t)row * line + (size_t)col / 8] >> (7 - col % 8) & 1) != 0;
+}
+
+/* One element: what the mask drops is +0 to the bit; what is kept is the source's to the bit, unless it lies on a grid. */
 static void element_check(reading *r, int64_t row, int64_t col, uint32_t have, const unsigned char *wanted,
                           int64_t i)
 {
-    bool kept = !r->pruned || have != 0;
-    if (r->bits != NULL) {
-        const size_t line = ((size_t)r->cols + 7) / 8;
-        kept = (r->bits[(size_t)row * line + (size_t)col / 8] >> (7 - col % 8) & 1) != 0;
-        if (!kept && have != 0) note_wrong(r, row, col, "the mask drops this weight", have, 0);
-    }
-    if (!kept || wanted == NULL) return;
+    const bool kept = is_kept(r, row, col, have);
+    if (!kept && have != 0) note_wrong(r, row, col, "the mask drops this weight", have, 0);
+    if (!kept || wanted == NULL || r->grid.scale != NULL) return;
     const uint32_t want = word_at(wanted, r->word, i);
     if (have != want) note_wrong(r, row, col, "is not the source's", have, want);
+}
+
+/* Row `row`, the `i`-th of the piece: each weight is a point of its grid, and what is kept the one next to the source's. */
+static void grids_check(reading *r, int64_t row, int64_t i)
+{
+    const lop_verify_grid *grid = &r->grid;
+    const size_t at = (size_t)(i * r->cols) * r->word;
+    lop_verify_points points;
+    lop_dtype_convert(r->t->dtype, r->values + at, LOP_DTYPE_F32, grid->have, (size_t)r->cols);
+    if (r->wanted != NULL)
+        lop_dtype_convert(r->t->dtype, r->wanted + at, LOP_DTYPE_F32, grid->source, (size_t)r->cols);
+    for (int64_t col = 0; col < r->cols; col++) {
+        if (col % grid->each == 0)
+            lop_verify_points_of(grid, row * grid->of_row + col / grid->each, r->t->dtype, &points);
+        const uint32_t have = word_at(r->values + at, r->word, col);
+        const int32_t point = lop_verify_point_near(&points, (double)grid->have[col]);
+        const uint32_t want = word_at(points.words, r->word, point);
+        if (have != want)
+            note_wrong(r, row, col, "is no point of its grid, the nearest of which", have, want);
+        if (r->wanted == NULL || !is_kept(r, row, col, have)) continue;
+        const double source = (double)grid->source[col];
+        if (lop_verify_is_nearest(&points, point, source)) continue;
+        const int32_t near = lop_verify_point_near(&points, source);
+        note_wrong(r, row, col, "is not the point next to the source's weight", have,
+                   word_at(points.words, r->word, near));
+    }
 }
 
 static void rows_check(reading *r, int64_t first, int64_t rows, const lop_target *pattern)
@@ -76,6 +106,7 @@ static void rows_check(reading *r, int64_t first, int64_t rows, const lop_target
             r->broken_groups += kept > pattern->keep;
             kept = 0;
         }
+        if (r->grid.scale != NULL) grids_check(r, first + row, row);
     }
 }
 
@@ -153,6 +184,14 @@ static lop_status mask_find(lop_verifying *v, reading *r)
     if (status == LOP_OK) return LOP_OK;
     lop_free(r->bits);
     r->bits = NULL;
+    return lop_verify_soften(v, r->t->name, status);
+}
+
+static lop_status grid_find(lop_verifying *v, reading *r)
+{
+    const lop_status status =
+        lop_verify_grid_open(lop_verify_line(v, r->t->name), r->rows, r->cols, &r->grid);
+    if (status != LOP_OK) lop_verify_grid_close(&r->grid);
     return lop_verify_soften(v, r->t->name, status);
 }
 
@@ -276,6 +315,7 @@ lop_status lop_verify_linear(lop_verifying *v, const lop_tensor *t)
     const bool alone = is_left_alone(v, &r);
     const lop_target claimed = alone ? (lop_target){0} : v->pattern;
     r.pruned = !alone;
+    LOP_TRY_DONE(grid_find(v, &r));
     LOP_TRY_DONE(rows_read(v, &r, &claimed, digest));
     v->zeros += r.zeros;
     if (alone && r.wrong > 0) v->untouched_identical = false;
@@ -284,6 +324,7 @@ lop_status lop_verify_linear(lop_verifying *v, const lop_tensor *t)
     LOP_TRY_DONE(line_check(v, &r));
     LOP_TRY_DONE(linear_line(v, &r, &claimed));
 done:
+    lop_verify_grid_close(&r.grid);
     lop_free(r.bits);
     return status;
 }
