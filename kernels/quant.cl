@@ -25,7 +25,7 @@ KERNEL(quant_range_row)(HERE IN(WORD, w), OUT(f32, low), OUT(f32, high), const i
     const float up = GROUP_MAX(top), down = GROUP_MAX(deep);
     if (LANE == 0) {
         ROW(low, GROUP)[0] = 0.0f - down;
-        ROW(high, GROUP)[0] = up;
+        ROW(high, GROUP)[0] = up + 0.0f; /* no -0 */
     }
 }
 

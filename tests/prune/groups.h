@@ -22,7 +22,8 @@
     X(test_prune_besa_sparsity)                                                                              \
     X(test_prune_besa_options)                                                                               \
     X(test_prune_besa_gradient)                                                                              \
-    X(test_prune_besa_golden)
+    X(test_prune_besa_golden)                                                                                \
+    X(test_prune_quant)
 
 TEST_GROUPS(TEST_GROUP_DECLARE)
 
