@@ -4,11 +4,12 @@
 #include "core/base/memory.h"
 #include "core/device/device.h"
 
-lop_status lop_keep_scratch_place(lop_arena *arena, int32_t rows, lop_keep_scratch *out)
+lop_status lop_keep_place(lop_arena *arena, lop_mat w, lop_mat *score, lop_keep_scratch *scratch)
 {
-    LOP_TRY(lop_arena_mat(arena, rows, 1, LOP_U32, &out->drop));
-    LOP_TRY(lop_arena_mat(arena, rows, 1, LOP_F32, &out->next));
-    return lop_arena_mat(arena, 1, lop_keep_all_scratch(rows), LOP_U32, &out->select);
+    LOP_TRY(lop_arena_mat(arena, w.rows, w.cols, LOP_F32, score));
+    LOP_TRY(lop_arena_mat(arena, w.rows, 1, LOP_U32, &scratch->drop));
+    LOP_TRY(lop_arena_mat(arena, w.rows, 1, LOP_F32, &scratch->next));
+    return lop_arena_mat(arena, 1, lop_keep_all_scratch(w.rows), LOP_U32, &scratch->select);
 }
 
 /* Uploads one drop count for all rows. */

@@ -12,19 +12,13 @@ static const lop_option options[] = {
      .source = "Wanda's lib/prune.py prune_magnitude: one threshold per linear"},
 };
 
-static lop_status place(lop_arena *arena, lop_mat w, lop_mat *score, lop_keep_scratch *scratch)
-{
-    LOP_TRY(lop_arena_mat(arena, w.rows, w.cols, LOP_F32, score));
-    return lop_keep_scratch_place(arena, w.rows, scratch);
-}
-
 static lop_status measure_block(lop_prune_block *b)
 {
     for (int32_t i = 0; i < b->count; i++) {
         lop_mat score;
         lop_keep_scratch scratch;
         const lop_arena_mark mark = lop_arena_here(b->arena);
-        LOP_TRY(place(b->arena, b->linears[i].view->w, &score, &scratch));
+        LOP_TRY(lop_keep_place(b->arena, b->linears[i].view->w, &score, &scratch));
         lop_arena_reset(b->arena, mark);
     }
     return LOP_OK;
@@ -35,7 +29,7 @@ static lop_status prune_linear(lop_prune_block *b, const lop_prune_linear *linea
     lop_mat score;
     lop_keep_scratch scratch;
     const lop_mat w = linear->view->w;
-    LOP_TRY(place(b->arena, w, &score, &scratch));
+    LOP_TRY(lop_keep_place(b->arena, w, &score, &scratch));
     LOP_TRY(lop_score_scaled(b->queue, w, LOP_NONE, score));
     if (by_row) return lop_keep_by_row(b->queue, &linear->target, score, &scratch, linear->keep);
     return lop_keep_by_matrix(b->queue, &linear->target, true, score, &scratch, linear->keep);

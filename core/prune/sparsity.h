@@ -36,13 +36,14 @@ LOP_CHECKED lop_status lop_budget_spread(const lop_target *target, int32_t rows,
 
 /* Marks `keep` by the scores under a row's own budget, or by the pattern when the target has one: what row-wise methods
  * share. Waits when an exact budget does not divide evenly by the rows.
- *   Shapes   score (R, C) f32; keep (R, ceil(C/8)) u8; scratch from lop_keep_scratch_place */
+ *   Shapes   score (R, C) f32; keep (R, ceil(C/8)) u8; scratch from lop_keep_place */
 typedef struct lop_keep_scratch {
     lop_mat drop;   /* (R, 1) u32 */
     lop_mat next;   /* (R, 1) f32 */
     lop_mat select; /* (1, lop_keep_all_scratch(R)) u32 */
 } lop_keep_scratch;
-LOP_CHECKED lop_status lop_keep_scratch_place(lop_arena *arena, int32_t rows, lop_keep_scratch *out);
+/* Places the scores of a linear's weights w (R, C), and the scratch. */
+LOP_CHECKED lop_status lop_keep_place(lop_arena *arena, lop_mat w, lop_mat *score, lop_keep_scratch *scratch);
 LOP_CHECKED lop_status lop_keep_by_row(lop_queue *q, const lop_target *target, lop_mat score,
                                        const lop_keep_scratch *scratch, lop_mat keep);
 

@@ -18,12 +18,6 @@ static const lop_option options[] = {
      .source = "Wanda's lib/prune.py return_given_alpha (--use_variant)"},
 };
 
-static lop_status place(lop_arena *arena, lop_mat w, lop_mat *score, lop_keep_scratch *scratch)
-{
-    LOP_TRY(lop_arena_mat(arena, w.rows, w.cols, LOP_F32, score));
-    return lop_keep_scratch_place(arena, w.rows, scratch);
-}
-
 static lop_status measure_block(lop_prune_block *b)
 {
     for (int32_t i = 0; i < b->count; i++) {
@@ -31,7 +25,7 @@ static lop_status measure_block(lop_prune_block *b)
         lop_keep_scratch scratch;
         const lop_mat w = b->linears[i].view->w;
         const lop_arena_mark mark = lop_arena_here(b->arena);
-        LOP_TRY(place(b->arena, w, &score, &scratch));
+        LOP_TRY(lop_keep_place(b->arena, w, &score, &scratch));
         if (lop_settings_flag(b->settings, "alpha-search")) LOP_TRY(lop_wanda_alpha_measure(b->arena, w));
         lop_arena_reset(b->arena, mark);
     }
@@ -43,7 +37,7 @@ static lop_status prune_linear(lop_prune_block *b, const lop_prune_linear *linea
     lop_mat score;
     lop_keep_scratch scratch;
     const lop_mat w = linear->view->w;
-    LOP_TRY(place(b->arena, w, &score, &scratch));
+    LOP_TRY(lop_keep_place(b->arena, w, &score, &scratch));
     LOP_TRY(lop_score_scaled(b->queue, w, linear->colsum_sq, score));
     if (strcmp(lop_settings_text(b->settings, "scope"), "linear") == 0)
         return lop_keep_by_matrix(b->queue, &linear->target, false, score, &scratch, linear->keep);
