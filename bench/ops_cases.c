@@ -347,6 +347,31 @@ static lop_status run_flips(lop_queue *q, const ops_set *s)
     return flip_to(q, s, s->count);
 }
 
+static lop_status run_quant_range(lop_queue *q, const ops_set *s)
+{
+    return lop_quant_range(q, s->a, s->low, s->high);
+}
+
+static lop_quant_grid grid_of(const ops_set *s)
+{
+    return (lop_quant_grid){.bits = OPS_BITS, .scale = s->scale, .zero = s->zero};
+}
+
+static lop_status run_quant_round(lop_queue *q, const ops_set *s)
+{
+    const lop_quant_grid grid = grid_of(s);
+    return lop_quant_round(q, s->a, &grid, s->b);
+}
+
+/* And the scales that follow from phi, one a row. */
+static lop_status run_quant_back(lop_queue *q, const ops_set *s)
+{
+    const lop_quant_grid grid = grid_of(s);
+    const lop_quant_clip clip = {.low = s->low, .high = s->high, .phi = s->phi, .grad = s->phi_grad};
+    LOP_TRY(lop_quant_scale(q, s->low, s->high, s->phi, &grid));
+    return lop_quant_back(q, s->score, 1.0f, s->a, &grid, &clip);
+}
+
 static lop_status run_rate_count(lop_queue *q, const ops_set *s)
 {
     const lop_launch_shape shape = lop_by_rows(OPS_LOGITS, OPS_RATES, LOP_F32);
@@ -434,5 +459,8 @@ const ops_case ops_cases[] = {
     {"rate_count", run_rate_count, OPS_OF_LOGITS, 1, 0, 60},
     {"rate_grad", run_rate_grad, OPS_OF_LOGITS, 3, 0, 40},
     {"rate_mean", run_rate_mean, OPS_OF_LOGITS, 0, 8.0 / OPS_RATES, 0},
+    {"quant_range", run_quant_range, OPS_EVERY, 1, 0, 2},
+    {"quant_round", run_quant_round, OPS_EVERY, 2, 0, 7},
+    {"quant_back", run_quant_back, OPS_EVERY, 1, 4, 12},
 };
 const int ops_case_count = (int)(sizeof ops_cases / sizeof ops_cases[0]);

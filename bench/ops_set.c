@@ -7,6 +7,7 @@
 #include "core/device/factor.h"
 #include "core/device/launch.h"
 #include "core/prune/calibrate.h"
+#include "core/prune/quant.h"
 
 #include <math.h>
 
@@ -59,6 +60,16 @@ static lop_status place_logits(lop_arena *a, int32_t R, ops_set *s)
     LOP_TRY(lop_arena_mat(a, OPS_LOGITS, 1, LOP_U32, &s->rate_count));
     LOP_TRY(lop_arena_mat(a, OPS_LOGITS, 1, LOP_F32, &s->rate_mean));
     return lop_arena_mat(a, OPS_LOGITS, 1, LOP_I64, &s->rate_part);
+}
+
+static lop_status place_grids(lop_arena *a, int32_t R, ops_set *s)
+{
+    LOP_TRY(lop_arena_mat(a, R, 1, LOP_F32, &s->low));
+    LOP_TRY(lop_arena_mat(a, R, 1, LOP_F32, &s->high));
+    LOP_TRY(lop_arena_mat(a, R, 1, LOP_F32, &s->scale));
+    LOP_TRY(lop_arena_mat(a, R, 1, LOP_F32, &s->zero));
+    LOP_TRY(lop_arena_mat(a, R, 2, LOP_F32, &s->phi));
+    return lop_arena_mat(a, R, 2, LOP_F32, &s->phi_grad);
 }
 
 static lop_status place_squares(lop_arena *a, ops_set *s)
@@ -169,6 +180,15 @@ static lop_status fill_logits(lop_queue *q, uint32_t seed, const ops_set *s)
     return fill_random(q, seed + 1, false, s->theta_bucket);
 }
 
+static lop_status fill_grids(lop_queue *q, const ops_set *s)
+{
+    const lop_quant_grid grid = {.bits = OPS_BITS, .scale = s->scale, .zero = s->zero};
+    LOP_TRY(lop_mat_zero(q, s->phi));
+    LOP_TRY(lop_mat_zero(q, s->phi_grad));
+    LOP_TRY(lop_quant_range(q, s->a, s->low, s->high));
+    return lop_quant_scale(q, s->low, s->high, LOP_NONE, &grid);
+}
+
 static lop_status fill(lop_queue *q, uint32_t seed, const ops_set *s)
 {
     const lop_mat wide = s->to[LOP_F32];
@@ -186,6 +206,7 @@ static lop_status fill(lop_queue *q, uint32_t seed, const ops_set *s)
     LOP_TRY(fill_indices(q, s));
     LOP_TRY(fill_distance(q, s));
     LOP_TRY(fill_logits(q, seed + 3, s));
+    LOP_TRY(fill_grids(q, s));
     LOP_TRY(lop_keep_rows(q, s->score, s->count, s->keep));
     LOP_TRY(fill_parts(q, s));
     return lop_queue_wait(q);
@@ -198,5 +219,6 @@ lop_status ops_set_open(lop_queue *q, lop_arena *a, int32_t rows, int32_t cols, 
     LOP_TRY(place_small(a, rows, cols, out));
     LOP_TRY(place_squares(a, out));
     LOP_TRY(place_logits(a, rows, out));
+    LOP_TRY(place_grids(a, rows, out));
     return fill(q, seed, out);
 }

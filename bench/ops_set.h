@@ -11,6 +11,7 @@
 #define OPS_QUERIES 256   /* of a tile of attention */
 #define OPS_LOGITS  42496 /* rows of logits: of all linears of a llama-7b block */
 #define OPS_RATES   101   /* candidate rates of each */
+#define OPS_BITS    4     /* of grids */
 
 /* Operands of one turn. Each case uses what it needs; R rows, C columns, W the word timed. */
 typedef struct ops_set {
@@ -51,6 +52,9 @@ typedef struct ops_set {
     lop_mat theta_bucket; /* (OPS_LOGITS, OPS_RATES - 1) f32: of both signs */
     lop_mat rate_count;   /* (OPS_LOGITS, 1) u32, f32 and i64 */
     lop_mat rate_mean, rate_part;
+    lop_mat low, high; /* (R, 1) f32: ranges of a's rows, and their grids of OPS_BITS */
+    lop_mat scale, zero;
+    lop_mat phi, phi_grad; /* (R, 2) f32: 0 */
 } ops_set;
 
 /* Places and fills a set: `seed` makes its values others than those of another set. Waits. */

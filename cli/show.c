@@ -163,6 +163,22 @@ static void show_failure(const json_t *f)
     printf(": %s\n", text(f, "what"));
 }
 
+/* True if one of the linears was found on its grids, or off them. */
+static bool any_is(const json_t *verified, bool on)
+{
+    const json_t *linears = json_object_get(verified, "linears");
+    for (size_t i = 0; i < json_array_size(linears); i++) {
+        const json_t *held = json_object_get(json_array_get(linears, i), "on_grid");
+        if (json_is_boolean(held) && json_is_true(held) == on) return true;
+    }
+    return false;
+}
+
+static bool on_grids(const json_t *verified)
+{
+    return any_is(verified, true) || any_is(verified, false);
+}
+
 void cli_show_verify(const cli *c)
 {
     json_t *r = parse_result(c);
@@ -171,8 +187,10 @@ void cli_show_verify(const cli *c)
     printf("verify: %s\n", json_is_true(json_object_get(r, "ok")) ? "ok" : "FAILED");
     printf("  zeros %.0f of %.0f prunable weights\n", number(r, "zeros"), number(r, "prunable_weights"));
     if (json_is_boolean(untouched))
-        printf("  untouched tensors and kept weights identical: %s\n",
+        printf("  untouched tensors%s identical: %s\n", on_grids(r) ? "" : " and kept weights",
                json_is_true(untouched) ? "yes" : "no");
+    if (on_grids(r))
+        printf("  weights lie on the grids of the report: %s\n", any_is(r, false) ? "no" : "yes");
     for (size_t i = 0; i < json_array_size(failures) && i < 20; i++)
         show_failure(json_array_get(failures, i));
     if (json_array_size(failures) > 20) printf("  and %zu more\n", json_array_size(failures) - 20);

@@ -125,7 +125,7 @@ static const lop_option options[] = {
      .help = "with quantize-bits: how far each grid reaches is learned beside the sparsities, which is the "
              "default, "
              "or weights are rounded once those are learned",
-     .source = "BESA, section 3.4; OmniQuant, learnable weight clipping"},
+     .source = "BESA, joint pruning and quantization; OmniQuant, learnable weight clipping"},
     {.name = "quantize-rate",
      .kind = LOP_OPTION_REAL,
      .default_text = "0.01",

@@ -50,7 +50,7 @@ LOP_CHECKED lop_status lop_quant_range(lop_queue *q, lop_mat w, lop_mat low, lop
 
 /* scale = (s(phi_1) high - s(phi_0) low) / (2^N - 1), at least 1e-5; zero = -s(phi_0) low / scale, rounded; s is the sigmoid,
  * and without phi it is 1.  Shapes: low, high (R, G) f32, phi (R, 2 G) f32 pairs phi_0, phi_1, or absent.
- *   Source   OmniQuant, eq. 2 */
+ *   Source   OmniQuant, learnable weight clipping */
 LOP_CHECKED lop_status lop_quant_scale(lop_queue *q, lop_mat low, lop_mat high, lop_mat phi,
                                        const lop_quant_grid *grid);
 

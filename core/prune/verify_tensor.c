@@ -14,6 +14,7 @@ typedef struct reading {
     const lop_mask_entry *mask;
     bool pruned; /* zeros may stand where the source has none */
     lop_verify_grid grid;
+    int64_t off_grid; /* weights that are no point of theirs */
     int64_t rows, cols;
     size_t word;
     unsigned char *values, *wanted, *bits;
@@ -80,6 +81,7 @@ static void grids_check(reading *r, int64_t row, int64_t i)
         const uint32_t have = word_at(r->values + at, r->word, col);
         const int32_t point = lop_verify_point_near(&points, (double)grid->have[col]);
         const uint32_t want = word_at(points.words, r->word, point);
+        r->off_grid += have != want;
         if (have != want)
             note_wrong(r, row, col, "is no point of its grid, the nearest of which", have, want);
         if (r->wanted == NULL || !is_kept(r, row, col, have)) continue;
@@ -262,9 +264,10 @@ static lop_status linear_line(lop_verifying *v, const reading *r, const lop_targ
     json_t *pattern =
         claimed->group == 0 ? json_null() : json_sprintf("%d:%d", (int)claimed->keep, (int)claimed->group);
     json_t *holds = claimed->group == 0 ? json_null() : json_boolean(r->broken_groups == 0);
-    json_t *line = json_pack("{s:s, s:[I,I], s:I, s:o, s:o}", "name", r->t->name, "shape",
+    json_t *on_grid = r->grid.scale == NULL ? json_null() : json_boolean(r->off_grid == 0);
+    json_t *line = json_pack("{s:s, s:[I,I], s:I, s:o, s:o, s:o}", "name", r->t->name, "shape",
                              (json_int_t)r->rows, (json_int_t)r->cols, "zeros", (json_int_t)r->zeros,
-                             "pattern_claimed", pattern, "pattern_holds", holds);
+                             "pattern_claimed", pattern, "pattern_holds", holds, "on_grid", on_grid);
     if (line == NULL || json_array_append_new(v->linears, line) != 0)
         return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the result");
     if (r->broken_groups == 0) return LOP_OK;

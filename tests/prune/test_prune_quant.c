@@ -2,6 +2,7 @@
  * says, rounded or learned, in all types of files; what resumes; what verify finds; what is refused. */
 #include "core/base/file.h"
 #include "core/base/memory.h"
+#include "tests/prune/golden_model.h"
 #include "tests/prune/groups.h"
 #include "tests/prune/prune_bench.h"
 #include "tests/prune/pruned_model.h"
@@ -411,14 +412,62 @@ static void reports_too_large(void **state)
     bench_close(&b);
 }
 
+/* ---- what it gives */
+
+static double perplexity(const golden_source *source, const char *method, const char *clip)
+{
+    char scratch[64], save[96];
+    scratch_open(scratch);
+    (void)snprintf(save, sizeof save, "%s/out", scratch);
+    const prune_try t = {.model = source->model,
+                         .method = method,
+                         .save = save,
+                         .settings = {{"calib", source->calib},
+                                      {"nsamples", source->nsamples},
+                                      {"seqlen", "256"},
+                                      {"sparsity-ratio", "0.5"},
+                                      {"quantize-bits", "4"},
+                                      {clip != NULL ? "quantize-clip" : NULL, clip}}};
+    json_decref(prune_report(&t));
+    const double out = golden_perplexity(source, save);
+    scratch_close(scratch);
+    return out;
+}
+
+/* Learned together, sparsities and grids leave less error than sparsities learned alone and rounded, and these less than
+ * Wanda's rows, rounded. Defaults throughout. */
+static void order_check(const golden_source *source)
+{
+    const double wanda = perplexity(source, "wanda", NULL), alone = perplexity(source, "besa", "none"),
+                 together = perplexity(source, "besa", NULL);
+    print_message("50 %%, 4 bits: wanda rounded %.4f, besa rounded %.4f, together %.4f\n", wanda, alone,
+                  together);
+    assert_true(together < alone && alone < wanda);
+}
+
+static void together_on_tiny(void **state)
+{
+    (void)state;
+    const golden_source source = golden_reference();
+    order_check(&source);
+}
+
+static void together_on_stories(void **state)
+{
+    (void)state;
+    const golden_source source = golden_authors();
+    order_check(&source);
+}
+
 int test_prune_quant(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rounded_to_nearest), cmocka_unit_test(learned),
-        cmocka_unit_test(other_types),        cmocka_unit_test(no_steps),
-        cmocka_unit_test(points_stay),        cmocka_unit_test(resumed),
-        cmocka_unit_test(verify_looks),       cmocka_unit_test(refused),
-        cmocka_unit_test(reports_too_large),
+        cmocka_unit_test(rounded_to_nearest),  cmocka_unit_test(learned),
+        cmocka_unit_test(other_types),         cmocka_unit_test(no_steps),
+        cmocka_unit_test(points_stay),         cmocka_unit_test(resumed),
+        cmocka_unit_test(verify_looks),        cmocka_unit_test(refused),
+        cmocka_unit_test(reports_too_large),   cmocka_unit_test(together_on_tiny),
+        cmocka_unit_test(together_on_stories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
