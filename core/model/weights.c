@@ -53,3 +53,11 @@ lop_status lop_block_place(lop_arena *a, const lop_net *net, lop_type word, lop_
     }
     return LOP_OK;
 }
+
+lop_status lop_block_copy_linears(lop_queue *q, const lop_block *from, const lop_block *to)
+{
+    LOP_TRY(lop_cast(q, from->qkv, to->qkv));
+    LOP_TRY(lop_cast(q, from->o, to->o));
+    LOP_TRY(lop_cast(q, from->gate_up, to->gate_up));
+    return lop_cast(q, from->down, to->down);
+}

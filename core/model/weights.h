@@ -33,6 +33,9 @@ typedef struct lop_block {
 /* Places the matrices of a block of this net in the arena (which may only measure); contents undefined. */
 LOP_CHECKED lop_status lop_block_place(lop_arena *a, const lop_net *net, lop_type word, lop_block *out);
 
+/* The weights of all linears of `from` into those of `to`, another block of the same net. Queued. */
+LOP_CHECKED lop_status lop_block_copy_linears(lop_queue *q, const lop_block *from, const lop_block *to);
+
 typedef struct lop_reader lop_reader;
 
 /* Where a tensor's values come from: the checkpoint, or something that overrides it (what a resumed run has already

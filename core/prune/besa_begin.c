@@ -196,21 +196,11 @@ static lop_status logits_begin(lop_besa *b)
     return lop_mat_zero(b->block->queue, b->theta);
 }
 
-static lop_status weights_begin(lop_besa *b)
-{
-    const lop_block *dense = b->block->learning->block;
-    lop_queue *q = b->block->queue;
-    LOP_TRY(lop_cast(q, dense->qkv, b->trial.qkv));
-    LOP_TRY(lop_cast(q, dense->o, b->trial.o));
-    LOP_TRY(lop_cast(q, dense->gate_up, b->trial.gate_up));
-    return lop_cast(q, dense->down, b->trial.down);
-}
-
 lop_status lop_besa_begin(lop_besa *b)
 {
     lop_queue *q = b->block->queue;
     LOP_TRY(logits_begin(b));
-    LOP_TRY(weights_begin(b));
+    LOP_TRY(lop_block_copy_linears(q, b->block->learning->block, &b->trial));
     if (b->options.metric == LOP_BESA_BY_INVERSE) LOP_TRY(lop_besa_factor(b));
     for (int32_t i = 0; i < b->count; i++) {
         LOP_TRY(rank(b, &b->linears[i]));

@@ -95,7 +95,7 @@ typedef struct lop_besa {
     lop_mat count_all;                   /* (sum G, 1) u32 */
     lop_mat m, v, s;                     /* (sum G, J) f32: moments of the gradient; Prodigy's third */
     lop_mat norm_parts;                  /* (sum G, 2) f32: Prodigy's scratch */
-    lop_mat state;                       /* (1, 8) f32: Prodigy's */
+    lop_mat state;                       /* (1, LOP_PRODIGY_STATE) f32 */
     lop_mat step;                        /* (1, 1) u32: AdamW's */
     lop_mat energy;                      /* (P, H) f32: parts of column sums */
     lop_mat row_sum;                     /* (windows T, 1) f32 */
@@ -131,8 +131,8 @@ LOP_CHECKED lop_status lop_besa_clip_back(const lop_besa *b, const lop_besa_line
 LOP_CHECKED lop_status lop_besa_clip_move(lop_besa *b, float part);
 LOP_CHECKED lop_status lop_besa_clip_end(lop_besa *b);
 
-/* The weights that stand for rows [first, first + rows) in the mask's gradient: dense ones, or those on grids, in scratch
- * that the next call takes; rows <= lop_besa_slab. */
+/* Rows [first, first + rows) as points of their grids, which stand for them in the mask's gradient, in scratch that the next
+ * call takes; rows <= lop_besa_slab. */
 LOP_CHECKED lop_status lop_besa_clip_rows(const lop_besa *b, const lop_besa_linear *l, int32_t first,
                                           int32_t rows, lop_mat *out);
 

@@ -65,25 +65,17 @@ void lop_run_choose(lop_run *run, int32_t index, lop_prune_block *out)
     }
 }
 
-static lop_status weights_copy(lop_queue *q, const lop_block *from, const lop_block *to)
-{
-    LOP_TRY(lop_cast(q, from->qkv, to->qkv));
-    LOP_TRY(lop_cast(q, from->o, to->o));
-    LOP_TRY(lop_cast(q, from->gate_up, to->gate_up));
-    return lop_cast(q, from->down, to->down);
-}
-
 /* The loss that magnitude's ranks would leave at the same target. The weights are as before afterwards. */
 static lop_status loss_of_magnitude(lop_run *run, const lop_prune_block *chosen)
 {
     lop_prune_block trial = *chosen;
     trial.settings = NULL;
-    LOP_TRY(weights_copy(&run->queue, run->block, &run->mats.other));
+    LOP_TRY(lop_block_copy_linears(&run->queue, run->block, &run->mats.other));
     LOP_TRY(lop_method_magnitude.block(&trial));
     for (int32_t i = 0; i < trial.count; i++)
         LOP_TRY(lop_zero_dropped(&run->queue, trial.linears[i].keep, trial.linears[i].view->w));
     LOP_TRY(lop_run_pass_loss(run));
-    return weights_copy(&run->queue, &run->mats.other, run->block);
+    return lop_block_copy_linears(&run->queue, &run->mats.other, run->block);
 }
 
 static lop_status decide(lop_run *run, int32_t index, lop_prune_block *chosen)
