@@ -47,21 +47,6 @@ template <typename S> __device__ inline void clear(rows<S> &r)
     }
 }
 
-/* Scores that a query may not see become minus infinity. `back` is how far this lane's first row stands behind its first
- * column. */
-template <typename S> __device__ inline void hide(float (&s)[S::BANDS][S::KEYS / 8][4], int back, int window)
-{
-#pragma unroll
-    for (int b = 0; b < S::BANDS; b++)
-#pragma unroll
-        for (int n = 0; n < S::KEYS / 8; n++)
-#pragma unroll
-            for (int e = 0; e < 4; e++) {
-                const int far = back + 16 * b + e / 2 * 8 - 8 * n - e % 2;
-                if (far < 0 || (window > 0 && far >= window)) s[b][n][e] = -CUDART_INF_F;
-            }
-}
-
 /* Whether a row of this warp sees a key of the tile, its first row being `back` behind the first key. */
 template <typename S> __device__ inline bool meets(int back, int window)
 {
@@ -193,7 +178,7 @@ __global__ void __launch_bounds__(S::THREADS, S::BLOCKS) attend(const __grid_con
         if (meets<S>(back, c.window)) {
             rows_by_rows<Word, HD, S::BANDS, KEYS>(s, own, keys + lane_right<HD>());
             if (back < KEYS - 1 || (c.window > 0 && back > c.window - S::ROWS))
-                hide<S>(s, back + threadIdx.x % 32 / 4 - threadIdx.x % 4 * 2, c.window);
+                hide(s, back + threadIdx.x % 32 / 4 - threadIdx.x % 4 * 2, c.window);
             follow(r, s, c.scale * LOG2_E);
             soften(r, s, c.scale * LOG2_E);
         }

@@ -8,8 +8,6 @@
  * Scores are computed anew in both, from log_sum. Nothing is added to memory, so the same input gives the same bits. */
 #include "backends/cuda/cuda_heads.cuh"
 
-#include <math_constants.h>
-
 namespace
 {
 
@@ -94,15 +92,7 @@ __device__ inline void turned_scores(const cuda_attend_call &c, uint32_t stage, 
     using Word = typename S::Word;
     const int lane = threadIdx.x % 32;
     rows_by_rows<Word, S::HD, 1, S::QUERIES>(p, own, stage + lane_right<S::HD>());
-    if (edge) {
-#pragma unroll
-        for (int n = 0; n < S::QUERIES / 8; n++)
-#pragma unroll
-            for (int e = 0; e < 4; e++) {
-                const int far = back + 8 * n + e % 2 - e / 2 * 8;
-                if (far < 0 || (c.window > 0 && far >= c.window)) p[0][n][e] = -CUDART_INF_F;
-            }
-    }
+    if (edge) hide<true>(p, back, c.window);
     rows_by_rows<Word, S::HD, 1, S::QUERIES>(ds, own + S::KEY_BYTES,
                                              stage + S::QUERY_BYTES + lane_right<S::HD>());
 #pragma unroll
@@ -233,17 +223,7 @@ __device__ inline void scores(const cuda_attend_call &c, uint32_t stage, uint32_
     using Word = typename S::Word;
     float p[S::BANDS][S::KEYS / 8][4];
     rows_by_rows<Word, S::HD, S::BANDS, S::KEYS>(p, own, stage + lane_right<S::HD>());
-    if (edge) {
-#pragma unroll
-        for (int b = 0; b < S::BANDS; b++)
-#pragma unroll
-            for (int n = 0; n < S::KEYS / 8; n++)
-#pragma unroll
-                for (int e = 0; e < 4; e++) {
-                    const int far = back + 16 * b + e / 2 * 8 - 8 * n - e % 2;
-                    if (far < 0 || (c.window > 0 && far >= c.window)) p[b][n][e] = -CUDART_INF_F;
-                }
-    }
+    if (edge) hide(p, back, c.window);
     rows_by_rows<Word, S::HD, S::BANDS, S::KEYS>(ds, own + S::QUERY_BYTES,
                                                  stage + S::KEY_BYTES + lane_right<S::HD>());
 #pragma unroll

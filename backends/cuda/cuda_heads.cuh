@@ -1,10 +1,12 @@
-/* cuda_heads.cuh - where a block of threads of the fused attention stands: which sequence, head and tile are its own, and
- * where their rows lie. */
+/* cuda_heads.cuh - where a block of threads of the fused attention stands: which sequence, head and tile are its own, where
+ * their rows lie, and which scores of a tile are not to be seen. */
 #ifndef LOP_BACKENDS_CUDA_HEADS_CUH
 #define LOP_BACKENDS_CUDA_HEADS_CUH
 
 #include "backends/cuda/cuda_attend.h"
 #include "backends/cuda/cuda_mma.cuh"
+
+#include <math_constants.h>
 
 struct head_place {
     int sequence, head;
@@ -32,6 +34,23 @@ inline dim3 heads_grid(int heads, int tiles, int64_t bytes)
 template <int N, typename Word> __device__ inline Word *head_rows(const cuda_rows &m, int64_t row, int head)
 {
     return static_cast<Word *>(m.at) + row * m.ld + head * N;
+}
+
+/* Scores that a query may not see become minus infinity. Rows are queries and columns keys, or, TURNED, the other way
+ * round; `back` is how far this lane's first query stands behind its first key. */
+template <bool TURNED = false, int BANDS, int TILES>
+__device__ inline void hide(float (&s)[BANDS][TILES][4], int back, int window)
+{
+#pragma unroll
+    for (int b = 0; b < BANDS; b++)
+#pragma unroll
+        for (int n = 0; n < TILES; n++)
+#pragma unroll
+            for (int e = 0; e < 4; e++) {
+                const int step = 16 * b + e / 2 * 8 - 8 * n - e % 2;
+                const int far = TURNED ? back - step : back + step;
+                if (far < 0 || (window > 0 && far >= window)) s[b][n][e] = -CUDART_INF_F;
+            }
 }
 
 /* Raises a kernel's limit of shared memory and launches it. */
