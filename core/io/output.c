@@ -225,20 +225,33 @@ void lop_output_close(lop_output *o)
 
 /* ---- what is known */
 
-int32_t lop_output_done(lop_output *o)
+/* Read together: identifying the run moves lines from one to the other. */
+typedef struct line_counts {
+    int32_t done, held;
+} line_counts;
+
+static line_counts count_lines(lop_output *o)
 {
     (void)pthread_mutex_lock(&o->lock_lines);
-    const int32_t done = o->journal.count;
+    const line_counts counts = {o->journal.count, o->held_count};
     (void)pthread_mutex_unlock(&o->lock_lines);
-    return done;
+    return counts;
+}
+
+int32_t lop_output_done(lop_output *o)
+{
+    return count_lines(o).done;
 }
 
 int32_t lop_output_held_back(lop_output *o)
 {
-    (void)pthread_mutex_lock(&o->lock_lines);
-    const int32_t held = o->held_count;
-    (void)pthread_mutex_unlock(&o->lock_lines);
-    return held;
+    return count_lines(o).held;
+}
+
+int32_t lop_output_committed(lop_output *o)
+{
+    const line_counts counts = count_lines(o);
+    return counts.done + counts.held;
 }
 
 const char *lop_output_done_line(const lop_output *o, int32_t index)

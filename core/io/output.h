@@ -45,9 +45,10 @@ void lop_output_close(lop_output *o); /* without publishing: `.lop` stays */
 void lop_output_discard(lop_output *o);
 
 /* Units of work (blocks) that the journal says are done, those of a resumed run too; their JSON lines, in order, the
- * latter in the thread that commits. Units that are committed and wait for the run to be identified. */
+ * latter in the thread that commits. Units that are committed and wait for the run to be identified. Both together. */
 int32_t lop_output_done(lop_output *o);
 int32_t lop_output_held_back(lop_output *o);
+int32_t lop_output_committed(lop_output *o);
 const char *lop_output_done_line(const lop_output *o, int32_t index);
 
 /* True when everything is under its final name: after lop_output_publish, and after opening a run that was stopped while

@@ -149,12 +149,11 @@ static lop_status run_open(lop_run *run, const lop_prune_call *call)
 }
 
 /* True if there is no use in going on later: what failed will fail again, or no block was finished. */
-static bool is_lost(lop_run *run, lop_status status)
+static bool is_lost(const lop_run *run, lop_status status)
 {
     const bool again = status == LOP_E_ARGUMENT || status == LOP_E_FORMAT || status == LOP_E_UNSUPPORTED ||
                        status == LOP_E_NUMERIC;
-    const bool empty =
-        run->output != NULL && lop_output_done(run->output) + lop_output_held_back(run->output) == 0;
+    const bool empty = run->output != NULL && lop_output_committed(run->output) == 0;
     return status != LOP_OK && (again || empty);
 }
 
@@ -166,13 +165,14 @@ static void run_close(lop_run *run, lop_status status)
     lop_error_save(&record);
     if (run->queue.device != NULL && lop_queue_wait(&run->queue) != LOP_OK) lop_error_clear();
     lop_writer_close(run->writer);
-    if (run->output != NULL) lop_run_identity_close(run, !is_lost(run, status));
+    const bool lost = is_lost(run, status);
+    if (run->output != NULL) lop_run_identity_close(run, !lost);
     lop_reader_close(run->reader);
     lop_forward_close(run->forward);
     if (run->queue.device != NULL) lop_queue_close(&run->queue);
     lop_run_unplace(run);
     lop_masks_close(&run->masks);
-    if (is_lost(run, status)) lop_output_discard(run->output);
+    if (lost) lop_output_discard(run->output);
     lop_output_close(run->output);
     json_decref(run->learned);
     json_decref(run->blocks);

@@ -264,6 +264,7 @@ static void lines_wait_for_the_run(void **state)
         assert_failed(lop_output_publish(o), LOP_E_INTERNAL, "before it is known");
         if (!dies) assert_ok(lop_output_identify(o, RUN));
         assert_int_equal(lop_output_done(o), dies ? 0 : 2);
+        assert_int_equal(lop_output_committed(o), 2);
         lop_output_close(o);
     }
     plan.resume = true;
