@@ -4,27 +4,10 @@
 #include "kernels/dialect.h"
 
 #define PACKS 1
-#define WORD  f32
-#include "kernels/instance.h"
-#undef WORD
-#define WORD f16
-#include "kernels/instance.h"
-#undef WORD
-#define WORD bf16
-#include "kernels/instance.h"
-#undef WORD
+#include "backends/cuda/cuda_words.cuh"
 #undef PACKS
-
 #define PACKS 8
-#define WORD  f32
-#include "kernels/instance.h"
-#undef WORD
-#define WORD f16
-#include "kernels/instance.h"
-#undef WORD
-#define WORD bf16
-#include "kernels/instance.h"
-#undef WORD
+#include "backends/cuda/cuda_words.cuh"
 #undef PACKS
 
 namespace
