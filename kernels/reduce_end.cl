@@ -11,14 +11,15 @@ KERNEL(sum_rows)
     const int tiles = (cols + tile - 1) / tile, g = GROUP / tiles, from = g * each;
     const int first = GROUP % tiles * tile, n = i_min(tile, cols - first), packs = tile / PACKS;
     const int teams = LANES / LOP_TEAM(tile), team = LANE / LOP_TEAM(tile), own = i_min(each, rows - from);
-    GLOBAL f32 *out = ROW(y, g) + first;
-    EACH_TEAM_PACK(c, tile) sums[team * packs + c / PACKS] = (PACK)(0.0f);
+    LOCAL_PTR(PACK) mine = sums + team * packs;
+    EACH_TEAM_PACK(c, tile) mine[c / PACKS] = (PACK)(0.0f);
     UNROLLED(4) EACH_TEAM(p, own, tile)
     {
-        GLOBAL const f32 *row = ROW(x, from + p) + first;
-        EACH_TEAM_PACK_TO(c, n, tile) sums[team * packs + c / PACKS] += LOAD_OF(f32, row, c);
+        GLOBAL const f32 *row = ROW(x, from + p);
+        EACH_TEAM_PACK_TO(c, n, tile) mine[c / PACKS] += LOAD_OF(f32, row, first + c);
     }
     BARRIER;
+    GLOBAL f32 *out = ROW(y, g) + first;
     EACH_PACK(c, 0, n) {
         PACK total = (PACK)(0.0f);
         if (add != 0) total = LOAD_OF(f32, out, c);
