@@ -44,10 +44,10 @@ typedef struct traits {
     cl_device_type type;
     cl_bool available, compiles, little_endian;
     size_t group;
-    char version[128], name[128];
+    char *version, *name;
 } traits;
 
-static cl_int traits_read(cl_device_id id, traits *t)
+static lop_status traits_read(cl_device_id id, traits *t)
 {
     const struct {
         cl_device_info what;
@@ -59,15 +59,11 @@ static cl_int traits_read(cl_device_id id, traits *t)
         {CL_DEVICE_COMPILER_AVAILABLE, sizeof t->compiles, &t->compiles},
         {CL_DEVICE_ENDIAN_LITTLE, sizeof t->little_endian, &t->little_endian},
         {CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof t->group, &t->group},
-        {CL_DEVICE_VERSION, sizeof t->version - 1, t->version},
-        {CL_DEVICE_NAME, sizeof t->name - 1, t->name},
     };
-    *t = (traits){0};
-    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
-        const cl_int code = clGetDeviceInfo(id, asked[i].what, asked[i].size, asked[i].to, NULL);
-        if (code != CL_SUCCESS) return code;
-    }
-    return CL_SUCCESS;
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++)
+        OPENCL_TRY(clGetDeviceInfo(id, asked[i].what, asked[i].size, asked[i].to, NULL));
+    LOP_TRY(opencl_device_text(id, CL_DEVICE_VERSION, &t->version));
+    return opencl_device_text(id, CL_DEVICE_NAME, &t->name);
 }
 
 /* "OpenCL 3.0 ..." as 300; 0 if it does not read so. */
@@ -77,34 +73,51 @@ static int version_of(const char *text)
     return sscanf(text, "OpenCL %d.%d", &major, &minor) == 2 ? major * 100 + minor * 10 : 0;
 }
 
-static void device_look(cl_platform_id platform, cl_device_id id, opencl_found *out, lop_why *why)
+/* Whether a device has what it takes; what it has not is told. */
+static bool suits(const traits *t, lop_why *why)
 {
-    traits t;
-    const cl_int code = traits_read(id, &t);
-    if (code != CL_SUCCESS) {
-        tell(why, "a device was passed over: clGetDeviceInfo: %s (%d)", opencl_code_name(code), (int)code);
-    } else if (!t.available || (t.type & CL_DEVICE_TYPE_CUSTOM) != 0) {
-        tell(why, "%s was passed over: it is not available", t.name);
-    } else if (version_of(t.version) < 120) {
-        tell(why, "%s was passed over: it has \"%s\", OpenCL 1.2 is needed", t.name, t.version);
-    } else if (!t.compiles) {
-        tell(why, "%s was passed over: its driver has no compiler", t.name);
-    } else if (!t.little_endian) {
-        tell(why, "%s was passed over: it is big-endian, little-endian is needed", t.name);
-    } else if (t.group < OPENCL_LANES_LEAST) {
-        tell(why, "%s was passed over: its largest group is %zu, %d are needed", t.name, t.group,
+    if (!t->available || (t->type & CL_DEVICE_TYPE_CUSTOM) != 0)
+        tell(why, "%s was passed over: it is not available", t->name);
+    else if (version_of(t->version) < 120)
+        tell(why, "%s was passed over: it has \"%s\", OpenCL 1.2 is needed", t->name, t->version);
+    else if (!t->compiles)
+        tell(why, "%s was passed over: its driver has no compiler", t->name);
+    else if (!t->little_endian)
+        tell(why, "%s was passed over: it is big-endian, little-endian is needed", t->name);
+    else if (t->group < OPENCL_LANES_LEAST)
+        tell(why, "%s was passed over: its largest group is %zu, %d are needed", t->name, t->group,
              (int)OPENCL_LANES_LEAST);
-    } else if (out->count < OPENCL_DEVICES_MOST) {
-        out->at[out->count++] = (opencl_place){platform, id, t.type};
-    }
+    else
+        return true;
+    return false;
 }
 
-static void platform_look(cl_platform_id platform, opencl_found *out, lop_why *why)
+/* What does not say what it is, is told and survived; only too little memory here is a failure. */
+static lop_status pass_over(lop_status status, const char *what, lop_why *why)
+{
+    if (status == LOP_E_MEMORY) return status;
+    tell(why, "%s was passed over: %s", what, lop_error());
+    lop_error_clear();
+    return LOP_OK;
+}
+
+static lop_status device_look(cl_platform_id platform, cl_device_id id, opencl_found *out, lop_why *why)
+{
+    traits t = {0};
+    lop_status status = traits_read(id, &t);
+    if (status != LOP_OK)
+        status = pass_over(status, "a device", why);
+    else if (suits(&t, why) && out->count < OPENCL_DEVICES_MOST)
+        out->at[out->count++] = (opencl_place){platform, id, t.type};
+    lop_free(t.version);
+    lop_free(t.name);
+    return status;
+}
+
+static lop_status devices_look(cl_platform_id platform, const char *name, opencl_found *out, lop_why *why)
 {
     cl_device_id ids[OPENCL_DEVICES_MOST];
     cl_uint count = 0;
-    char name[128] = "a platform";
-    (void)clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name - 1, name, NULL);
     const cl_int code = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, OPENCL_DEVICES_MOST, ids, &count);
     if (code == CL_DEVICE_NOT_FOUND || (code == CL_SUCCESS && count == 0)) {
         tell(why, "platform \"%s\" has no devices", name);
@@ -113,8 +126,18 @@ static void platform_look(cl_platform_id platform, opencl_found *out, lop_why *w
              (int)code);
     } else {
         for (cl_uint i = 0; i < count && i < OPENCL_DEVICES_MOST; i++)
-            device_look(platform, ids[i], out, why);
+            LOP_TRY(device_look(platform, ids[i], out, why));
     }
+    return LOP_OK;
+}
+
+static lop_status platform_look(cl_platform_id platform, opencl_found *out, lop_why *why)
+{
+    char *name = NULL;
+    lop_status status = opencl_platform_text(platform, CL_PLATFORM_NAME, &name);
+    status = status == LOP_OK ? devices_look(platform, name, out, why) : pass_over(status, "a platform", why);
+    lop_free(name);
+    return status;
 }
 
 static int rank(cl_device_type type)
@@ -155,10 +178,10 @@ lop_status opencl_find(opencl_found *out, lop_why *why)
     lop_string broken = {0};
     out->count = 0;
     platforms_read(platforms, &count, why);
-    const lop_status status = opencl_icd_broken(&broken);
+    lop_status status = opencl_icd_broken(&broken);
     if (broken.at != NULL) tell(why, "%s", broken.at);
     lop_string_close(&broken);
-    for (cl_uint i = 0; i < count; i++) platform_look(platforms[i], out, why);
+    for (cl_uint i = 0; i < count && status == LOP_OK; i++) status = platform_look(platforms[i], out, why);
     order(out);
     return status;
 }
