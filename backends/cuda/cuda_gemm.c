@@ -4,11 +4,15 @@
 #include "backends/cuda/cuda_backend.h"
 #include "core/base/memory.h"
 
+#include <assert.h>
 #include <cublasLt.h>
 #include <string.h>
 
 /* What the library asks for on Hopper; it takes less where less will do. */
-enum { WORKSPACE = 32 << 20, PLANS = 64, ALIGN_MOST = 256 };
+enum { WORKSPACE = 32 << 20, ALIGN_MOST = 256 };
+
+/* Plans that a queue keeps, and places for them, a power of two. Factorising 4096 columns by tiles takes some 300. */
+enum { PLANS_MOST = 2048, PLACES = 2 * PLANS_MOST };
 
 /* Everything that a plan depends on; compared as bytes, so it is cleared before it is filled. */
 typedef struct shape {
@@ -28,8 +32,9 @@ typedef struct plan {
 struct cuda_products {
     cublasLtHandle_t handle;
     void *workspace;
-    plan plans[PLANS];
-    int count, next; /* next: the oldest, which the next new shape replaces when all are taken */
+    plan *
+        plans[PLACES]; /* each at its shape's place or, where that was taken, at the next free one; or NULL */
+    int count;
 };
 
 static lop_status product_status(cublasStatus_t status, const char *what)
@@ -76,6 +81,19 @@ static shape shape_of(const lop_gemm_args *g)
     s.tb = g->tb;
     s.adds = g->beta != 0.0f;
     return s;
+}
+
+/* The place where the search for a shape's plan begins. */
+static uint32_t place_of(const shape *s)
+{
+    uint64_t words[sizeof *s / sizeof(uint64_t)], hash = 0;
+    static_assert(sizeof words == sizeof *s, "a shape is whole words");
+    memcpy(words, s, sizeof words);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15u; /* 2^64 over the golden ratio */
+        hash ^= hash >> 32;
+    }
+    return (uint32_t)(hash % PLACES);
 }
 
 /* ---- plans */
@@ -179,37 +197,61 @@ done:
 
 static void plan_close(plan *p)
 {
+    if (p == NULL) return;
     if (p->c) (void)cublasLtMatrixLayoutDestroy(p->c);
     if (p->b) (void)cublasLtMatrixLayoutDestroy(p->b);
     if (p->a) (void)cublasLtMatrixLayoutDestroy(p->a);
     if (p->product) (void)cublasLtMatmulDescDestroy(p->product);
-    memset(p, 0, sizeof *p);
+    lop_free(p);
 }
 
-static lop_status plan_open(cublasLtHandle_t handle, const shape *s, plan *p)
+static lop_status plan_open(cublasLtHandle_t handle, const shape *s, plan **out)
 {
+    plan *p = NULL;
+    lop_status status = LOP_NEW(&p, 1);
+    if (status != LOP_OK) return status;
+    p->shape = *s;
+    LOP_TRY_DONE(describe_product(s, p));
+    LOP_TRY_DONE(describe_matrices(s, p));
+    LOP_TRY_DONE(choose_algorithm(handle, s, p));
+    *out = p;
+    return LOP_OK;
+done:
     plan_close(p);
-    lop_status status = describe_product(s, p);
-    if (status == LOP_OK) status = describe_matrices(s, p);
-    if (status == LOP_OK) status = choose_algorithm(handle, s, p);
-    if (status == LOP_OK)
-        p->shape = *s;
-    else
-        plan_close(p);
     return status;
 }
 
+static void plans_clear(cuda_products *products)
+{
+    for (int i = 0; i < PLACES; i++) {
+        plan_close(products->plans[i]);
+        products->plans[i] = NULL;
+    }
+    products->count = 0;
+}
+
+/* Where a shape's plan is, or belongs. There is always a free place. */
+static plan **plan_place(cuda_products *products, const shape *s)
+{
+    uint32_t at = place_of(s);
+    while (products->plans[at] != NULL && memcmp(&products->plans[at]->shape, s, sizeof *s) != 0)
+        at = (at + 1) % PLACES;
+    return &products->plans[at];
+}
+
+/* The plan of a shape, made where there is none. When all that may be kept are, they are thrown away and it begins anew. */
 static lop_status plan_find(cuda_products *products, const shape *s, const plan **out)
 {
-    for (int i = 0; i < products->count; i++) {
-        *out = &products->plans[i];
-        if (memcmp(&products->plans[i].shape, s, sizeof *s) == 0) return LOP_OK;
+    plan **place = plan_place(products, s);
+    if (*place == NULL) {
+        if (products->count == PLANS_MOST) {
+            plans_clear(products);
+            place = plan_place(products, s);
+        }
+        LOP_TRY(plan_open(products->handle, s, place));
+        products->count++;
     }
-    plan *p = &products->plans[products->next];
-    LOP_TRY(plan_open(products->handle, s, p));
-    products->next = (products->next + 1) % PLANS;
-    if (products->count < PLANS) products->count++;
-    *out = p;
+    *out = *place;
     return LOP_OK;
 }
 
@@ -234,7 +276,7 @@ done:
 void cuda_products_close(cuda_products *products)
 {
     if (products == NULL) return;
-    for (int i = 0; i < PLANS; i++) plan_close(&products->plans[i]);
+    plans_clear(products);
     (void)cudaFree(products->workspace);
     if (products->handle) (void)cublasLtDestroy(products->handle);
     lop_free(products);

@@ -5,6 +5,7 @@
 /* *state is the harness. */
 void product_property(void **state);          /* large products against vectors, as BLIS tests them */
 void products_together(void **state);         /* the device's threads do not disturb each other */
+void products_of_many_shapes(void **state);   /* what is kept of one shape does not serve another */
 void sums_kept(void **state);                 /* a sum of squares has twice a float's digits */
 void prodigy_goes_its_way(void **state);      /* ten steps against a table */
 void prodigy_scalars(void **state);           /* its scalars lose less than a float's last digits */

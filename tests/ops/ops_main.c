@@ -76,6 +76,7 @@ int main(int argc, char **argv)
         count = list_add(&h, lists[i], jobs, tests, count);
     tests[count++] = (struct CMUnitTest){"products by property", product_property, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"products together", products_together, NULL, NULL, &h};
+    tests[count++] = (struct CMUnitTest){"products of many shapes", products_of_many_shapes, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"sums keep what rounding takes", sums_kept, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"prodigy goes its way", prodigy_goes_its_way, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"prodigy scalars", prodigy_scalars, NULL, NULL, &h};
