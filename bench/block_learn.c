@@ -54,10 +54,10 @@ static lop_status run_method(block_rig *r, lop_part_fn *fn, void *user)
     block_rig_prune_block(r, &p);
     p.part = fn;
     p.part_user = user;
-    p.learned = json_object();
-    if (p.learned == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for what was learned");
+    p.learned[0] = json_object();
+    if (p.learned[0] == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for what was learned");
     const lop_status status = r->method->block(&p);
-    json_decref(p.learned);
+    json_decref(p.learned[0]);
     return status;
 }
 

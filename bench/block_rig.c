@@ -18,8 +18,11 @@ static lop_status open_method(const bench *b, block_rig *r)
     if (lop_settings_given(&b->settings, "sparsity-ratio") ||
         lop_settings_given(&b->settings, "sparsity-type"))
         LOP_TRY(lop_target_read(&b->settings, &r->target));
-    r->need = (lop_need){.what = r->method->needs, .windows = 1};
-    return r->method->ask == NULL ? LOP_OK : r->method->ask(r->settings, &r->target, NULL, &r->need);
+    r->need = (lop_need){.what = r->method->needs, .windows = 1, .span = 1};
+    if (r->method->ask != NULL) LOP_TRY(r->method->ask(r->settings, &r->target, NULL, &r->need));
+    if (r->need.span == 1) return LOP_OK;
+    return LOP_FAIL(LOP_E_ARGUMENT, "here is one block, and method %s under these options takes %d at once",
+                    r->method->name, r->need.span);
 }
 
 static int32_t given(const bench *b, const char *name, int32_t usual)
@@ -175,10 +178,9 @@ bool block_rig_learns(const block_rig *r)
 
 void block_rig_prune_block(block_rig *r, lop_prune_block *out)
 {
-    r->learning = (lop_learning){.block = &r->block,
-                                 .spare = &r->spare,
+    r->learning = (lop_learning){.blocks = {{&r->block, &r->spare, &r->tape}},
+                                 .span = 1,
                                  .forward = r->forward,
-                                 .tape = &r->tape,
                                  .input = &r->input,
                                  .want = &r->want,
                                  .middle = &r->middle,

@@ -54,7 +54,8 @@ typedef struct lop_reader_plan {
     const lop_source *source; /* NULL: the checkpoint */
     int32_t first, end;       /* blocks [first, end) are read, in order */
     lop_block *blocks;        /* placed, of any word; the caller's, and there until the reader is closed */
-    int32_t count;            /* of them: with two, one is filled while the other is worked on */
+    int32_t count;            /* of them: with one more than are held, one is filled meanwhile */
+    int32_t held;             /* of those handed out the last so many stay out; 0: one */
 } lop_reader_plan;
 
 /* Begins to read: some threads fill blocks[0], blocks[1], ... in turn, by a queue of their own. */
@@ -62,8 +63,8 @@ LOP_CHECKED lop_status lop_reader_open(const lop_reader_plan *plan, lop_reader *
 void lop_reader_close(lop_reader *r);
 
 /* Waits until the next block is read and hands it out: what is queued on `q` from now on sees its values; index and names
- * are set. The block handed out before goes back: what is queued on `q` so far may use it, nothing later; with as many
- * blocks as are read none is filled twice and all stay as they are.
+ * are set. The block handed out before (with `held`, so many before) goes back: what is queued on `q` so far may use it,
+ * nothing later; with as many blocks as are read none is filled twice and all stay as they are.
  * LOP_E_FORMAT names a tensor with NaN or infinite weights and the first such element. */
 LOP_CHECKED lop_status lop_reader_take(lop_reader *r, lop_queue *q, lop_block **out);
 

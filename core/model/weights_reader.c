@@ -45,7 +45,7 @@ struct lop_reader {
     lop_device *device;
     lop_source source;
     int32_t first, end, next; /* next: the block to take */
-    int32_t count;
+    int32_t count, held;
     slot *slots;
     size_t half; /* bytes of half a thread's buffer */
     reading threads[THREADS];
@@ -247,6 +247,7 @@ lop_status lop_reader_open(const lop_reader_plan *plan, lop_reader **out)
     r->first = r->next = r->cursor.block = plan->first;
     r->end = plan->end;
     r->count = plan->count;
+    r->held = plan->held > 0 ? plan->held : 1;
     if (plan->source) r->source = *plan->source;
     (void)pthread_mutex_init(&r->queue_lock, NULL);
     (void)pthread_mutex_init(&r->lock, NULL);
@@ -337,7 +338,7 @@ lop_status lop_reader_take(lop_reader *r, lop_queue *q, lop_block **out)
         return LOP_FAIL(LOP_E_INTERNAL, "block %d was asked for; the reader ends before %d", r->next, r->end);
     slot *s = slot_of(r, r->next);
     const lop_block_file *file = &r->net->blocks[r->next];
-    if (r->next > r->first) LOP_TRY(give_back(r, q, slot_of(r, r->next - 1)));
+    if (r->next - r->held >= r->first) LOP_TRY(give_back(r, q, slot_of(r, r->next - r->held)));
     LOP_TRY(wait_full(r, s));
     LOP_TRY(lop_fence_wait(q, &s->filled));
     lop_block *block = s->block;

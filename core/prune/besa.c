@@ -19,8 +19,10 @@ static const lop_option options[] = {
     {.name = "unit",
      .kind = LOP_OPTION_CHOICE,
      .default_text = "block",
-     .choices = "block|halves",
-     .help = "what is reconstructed, with a target of its own: the block, or attention and feed-forward each",
+     .choices = "block|halves|two-blocks",
+     .help =
+         "what is reconstructed, with a target of its own: the block, attention and feed-forward each, or "
+         "two neighbouring blocks together",
      .source = "BESA, section 3 and its ablation of the unit"},
     {.name = "epochs",
      .kind = LOP_OPTION_INT,
@@ -144,6 +146,7 @@ static lop_status ask(const lop_settings *settings, const lop_target *target, lo
     if (o.halves) need->what |= LOP_NEED_MIDDLE;
     if (o.metric == LOP_BESA_BY_INVERSE) need->what |= LOP_NEED_GRAM;
     need->epochs = o.epochs;
+    need->span = o.span;
     lop_log_say(log, LOP_EVENT_NOTE, "candidates are weighed by the softmax of %s",
                 o.form == LOP_BESA_SIGMOID ? "the sigmoids of their logits" : "their logits");
     return LOP_OK;

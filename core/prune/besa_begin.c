@@ -20,9 +20,9 @@ static int32_t groups_of(const lop_besa_options *o, int32_t rows)
 /* ---- placing */
 
 /* The trial has the block's norms and biases, and linears of its own. */
-static lop_block trial_of(const lop_learning *l)
+static lop_block trial_of(const lop_learning_block *l)
 {
-    const lop_block *b = l->block;
+    const lop_block *b = l->dense;
     lop_block trial = *l->spare;
     trial.index = b->index;
     trial.norm_attention = b->norm_attention;
@@ -107,7 +107,7 @@ static void logits_share(lop_besa *b)
     }
 }
 
-/* The last unit gives the block's output, and a first one what enters its second half. */
+/* The last unit gives the span's output, and a first one what enters the block's second half. */
 static void units_share(lop_besa *b)
 {
     const lop_learning *learning = b->block->learning;
@@ -137,15 +137,18 @@ static int32_t steps_of(const lop_besa *b)
 lop_status lop_besa_place(lop_prune_block *block, lop_besa *b)
 {
     int32_t groups = 0;
-    *b = (lop_besa){.block = block, .count = block->count, .trial = trial_of(block->learning)};
+    const lop_learning *learning = block->learning;
+    *b = (lop_besa){.block = block, .count = block->count};
+    for (int32_t k = 0; k < learning->span; k++) b->trial[k] = trial_of(&learning->blocks[k]);
     LOP_TRY(lop_besa_options_read(block->settings, &block->linears[0].target, &b->options));
     b->steps = steps_of(b);
-    b->scale = b->trial.o.type == LOP_F16 ? 65536.0f : 1.0f;
+    b->scale = b->trial[0].o.type == LOP_F16 ? 65536.0f : 1.0f;
     for (int32_t i = 0; i < b->count; i++) {
         lop_besa_linear *l = &b->linears[i];
-        const int32_t at = (int32_t)(block->linears[i].view - block->learning->block->linears);
-        *l = (lop_besa_linear){.linear = &block->linears[i], .used = b->trial.linears[at].w};
-        b->by_index[at] = l;
+        const int32_t k = block->linears[i].block;
+        const int32_t at = (int32_t)(block->linears[i].view - learning->blocks[k].dense->linears);
+        *l = (lop_besa_linear){.linear = &block->linears[i], .used = b->trial[k].linears[at].w};
+        b->by_index[k][at] = l;
         LOP_TRY(place_linear(block->arena, b, l));
         groups += groups_of(&b->options, l->order.rows);
     }
@@ -200,7 +203,8 @@ lop_status lop_besa_begin(lop_besa *b)
 {
     lop_queue *q = b->block->queue;
     LOP_TRY(logits_begin(b));
-    LOP_TRY(lop_block_copy_linears(q, b->block->learning->block, &b->trial));
+    for (int32_t k = 0; k < b->block->learning->span; k++)
+        LOP_TRY(lop_block_copy_linears(q, b->block->learning->blocks[k].dense, &b->trial[k]));
     if (b->options.metric == LOP_BESA_BY_INVERSE) LOP_TRY(lop_besa_factor(b));
     for (int32_t i = 0; i < b->count; i++) {
         LOP_TRY(rank(b, &b->linears[i]));

@@ -172,7 +172,7 @@ static lop_status tell(const lop_besa *b, const float *phi)
         at += numbers_of(l);
         grids += n;
     }
-    return lop_json_put(b->block->learned, "clip",
+    return lop_json_put(b->block->learned[0], "clip",
                         json_pack("[f, f]", low / (double)grids, high / (double)grids));
 }
 

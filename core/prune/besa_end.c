@@ -254,11 +254,12 @@ static lop_status steps_tell(const lop_besa *b, const learned *e, json_t *steps)
     return LOP_OK;
 }
 
-static lop_status linears_tell(const lop_besa *b, const learned *e, json_t *linears)
+static lop_status linears_tell(const lop_besa *b, const learned *e)
 {
     const float *alpha = e->alpha;
     for (int32_t i = 0; i < b->count; i++) {
         const lop_besa_linear *l = &b->linears[i];
+        json_t *linears = json_object_get(b->block->learned[l->linear->block], "linears");
         double sum = 0.0;
         for (int32_t g = 0; g < l->theta.rows; g++) sum += (double)alpha[g];
         alpha += l->theta.rows;
@@ -272,13 +273,14 @@ static lop_status linears_tell(const lop_besa *b, const learned *e, json_t *line
 
 static lop_status tell(const lop_besa *b, const learned *e)
 {
-    json_t *into = b->block->learned, *steps = json_array(), *linears = json_array();
+    json_t *into = b->block->learned[0], *steps = json_array();
     LOP_TRY(lop_json_put(into, "steps", steps));
-    LOP_TRY(lop_json_put(into, "linears", linears));
+    for (int32_t k = 0; k < b->block->learning->span; k++)
+        LOP_TRY(lop_json_put(b->block->learned[k], "linears", json_array()));
     LOP_TRY(lop_json_put(into, "expected", json_real(sparsity_of(b, e, b->steps))));
     LOP_TRY(lop_json_put(into, "moved", json_integer((json_int_t)e->moved)));
     LOP_TRY(steps_tell(b, e, steps));
-    return linears_tell(b, e, linears);
+    return linears_tell(b, e);
 }
 
 lop_status lop_besa_end(lop_besa *b)

@@ -8,8 +8,11 @@
 /* The linear before it that has the same input, or NULL. */
 static const lop_besa_linear *same_input(const lop_besa *b, int32_t index)
 {
-    for (int32_t i = 0; i < index; i++)
-        if (b->linears[i].linear->view->input == b->linears[index].linear->view->input) return &b->linears[i];
+    const lop_prune_linear *of = b->linears[index].linear;
+    for (int32_t i = 0; i < index; i++) {
+        const lop_prune_linear *other = b->linears[i].linear;
+        if (other->block == of->block && other->view->input == of->view->input) return &b->linears[i];
+    }
     return NULL;
 }
 

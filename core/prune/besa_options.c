@@ -118,6 +118,7 @@ lop_status lop_besa_options_read(const lop_settings *s, const lop_target *target
         .adam = is(s, "optimizer", "adamw"),
         .cosine = is(s, "schedule", "cosine"),
         .halves = is(s, "unit", "halves"),
+        .span = is(s, "unit", "two-blocks") ? 2 : 1,
         .dense_stream = is(s, "target", "dense-stream"),
     };
     LOP_TRY(granularity_read(s, &o->each));

@@ -36,6 +36,7 @@ typedef struct lop_besa_options {
     lop_besa_metric metric; /* of the ranks */
     float damping;          /* of a Hessian, part of its mean diagonal */
     bool halves;            /* each half of the block has a loss and a target of its own */
+    int32_t span;           /* neighbouring blocks that have one loss and one target */
     bool dense_stream;      /* the block shall give what the dense model has there */
     bool adam;              /* AdamW; else Prodigy */
     bool cosine;            /* the rate falls to 0 over the steps as a cosine does */
@@ -67,7 +68,8 @@ typedef struct lop_besa_linear {
     lop_quant_clip clip;        /* of the grids, in all steps; absent unless they are learned */
 } lop_besa_linear;
 
-/* What is reconstructed with a target and a loss of its own: the block, or one of its halves. Neighbouring linears. */
+/* What is reconstructed with a target and a loss of its own: the span, or one of its only block's halves. Neighbouring
+ * linears. */
 typedef struct lop_besa_unit {
     int32_t first, count; /* of the linears; count 0: none of them is chosen */
     int64_t weights;
@@ -82,12 +84,13 @@ enum { LOP_BESA_UNITS = 2 };
 typedef struct lop_besa {
     lop_besa_options options;
     lop_prune_block *block;
-    lop_block trial;
-    lop_besa_linear linears[LOP_LINEAR_COUNT];
+    lop_block trial[LOP_SPAN_MOST];
+    lop_besa_linear linears[LOP_SPAN_MOST * LOP_LINEAR_COUNT];
     int32_t count;
-    const lop_besa_linear *by_index[LOP_LINEAR_COUNT]; /* by place in the block; NULL: stays dense */
-    int32_t steps;                                     /* in all */
-    lop_besa_unit units[LOP_BESA_UNITS];               /* the block, or attention and feed-forward */
+    const lop_besa_linear
+        *by_index[LOP_SPAN_MOST][LOP_LINEAR_COUNT]; /* by place in the block; NULL: stays dense */
+    int32_t steps;                                  /* in all */
+    lop_besa_unit units[LOP_BESA_UNITS];            /* the span, or attention and feed-forward */
     int32_t unit_count;
     float scale;                         /* of gradients of 16-bit words */
     lop_mat base;                        /* (1, J) f32: the logits that every row begins with */
@@ -151,12 +154,13 @@ int32_t lop_besa_chunk(const lop_device *device, int32_t cols);
 /* All steps; queued (besa_step.c). */
 LOP_CHECKED lop_status lop_besa_learn(lop_besa *b);
 
-/* The part of a step that does not move: the block's trial as the counts have it, the errors of what it makes of `input` added
+/* The part of a step that does not move: the span's trial as the counts have it, the errors of what it makes of `input` added
  * to the units' losses, and the gradient of all logits in b->grad. Queued. Weights of channels that hold for all steps are
  * set by lop_besa_learn alone.  Shapes: input (S T, H) W, want (S T, H) f32, S at most the windows of a step. */
 typedef struct lop_besa_stand {
     lop_besa *b;
     int32_t step;
+    int32_t block;                /* of the span: whose weights' gradients come */
     lop_mat want[LOP_BESA_UNITS]; /* the windows of this step */
 } lop_besa_stand;
 LOP_CHECKED lop_status lop_besa_gradient(lop_besa_stand *s, lop_mat input);

@@ -105,7 +105,7 @@ static lop_status middle_back(void *user, lop_queue *q, lop_mat dy)
 {
     const lop_besa_stand *s = user;
     LOP_TRY(lop_besa_tell(s->b, "backward"));
-    LOP_TRY(lop_cast(q, lop_mat_rows(s->b->block->learning->tape->middle, 0, dy.rows), dy));
+    LOP_TRY(lop_cast(q, lop_mat_rows(s->b->block->learning->blocks[0].tape->middle, 0, dy.rows), dy));
     LOP_TRY(loss_back(s, 0, dy));
     return lop_besa_tell(s->b, "loss");
 }
@@ -155,7 +155,7 @@ static lop_status weight_back(void *user, lop_queue *q, int32_t linear, int32_t 
 {
     const lop_besa_stand *s = user;
     const lop_besa *b = s->b;
-    const lop_besa_linear *l = b->by_index[linear];
+    const lop_besa_linear *l = b->by_index[s->block][linear];
     (void)q;
     if (l == NULL) return LOP_OK;
     LOP_TRY(lop_besa_tell(b, "backward"));
@@ -239,22 +239,41 @@ static lop_status move(lop_besa *b, int32_t step)
 
 /* ---- a step, and all of them */
 
+/* The trial of the span, forward and back from the error: x, its input, ends as a gradient. */
+static lop_status span_forward(const lop_besa *b, lop_mat x)
+{
+    const lop_learning *l = b->block->learning;
+    for (int32_t k = 0; k < l->span; k++)
+        LOP_TRY(lop_block_forward_taped(b->block->queue, l->forward, &b->trial[k], x, x.rows / l->tokens,
+                                        l->tokens, l->blocks[k].tape));
+    return LOP_OK;
+}
+
+static lop_status span_back(lop_besa_stand *s, lop_mat x)
+{
+    const lop_besa *b = s->b;
+    const lop_learning *l = b->block->learning;
+    const lop_back_watch watch = {
+        .weight = weight_back, .middle = b->unit_count > 1 ? middle_back : NULL, .user = s};
+    for (s->block = l->span - 1; s->block >= 0; s->block--)
+        LOP_TRY(lop_block_backward_halves(b->block->queue, l->forward, &b->trial[s->block], x,
+                                          l->blocks[s->block].tape, &watch));
+    return LOP_OK;
+}
+
 lop_status lop_besa_gradient(lop_besa_stand *s, lop_mat input)
 {
     lop_besa *b = s->b;
-    const lop_learning *l = b->block->learning;
     lop_queue *q = b->block->queue;
-    const lop_mat x = lop_mat_rows(l->x, 0, input.rows);
-    const lop_back_watch watch = {
-        .weight = weight_back, .middle = b->unit_count > 1 ? middle_back : NULL, .user = s};
+    const lop_mat x = lop_mat_rows(b->block->learning->x, 0, input.rows);
     for (int32_t i = 0; i < b->count; i++) LOP_TRY(flip(b, &b->linears[i]));
     LOP_TRY(lop_besa_tell(b, "flips"));
     LOP_TRY(lop_cast(q, input, x));
-    LOP_TRY(lop_block_forward_taped(q, l->forward, &b->trial, x, input.rows / l->tokens, l->tokens, l->tape));
+    LOP_TRY(span_forward(b, x));
     LOP_TRY(lop_besa_tell(b, "forward"));
     LOP_TRY(loss_back(s, b->unit_count - 1, x));
     LOP_TRY(lop_besa_tell(b, "loss"));
-    LOP_TRY(lop_block_backward_halves(q, l->forward, &b->trial, x, l->tape, &watch));
+    LOP_TRY(span_back(s, x));
     LOP_TRY(lop_besa_tell(b, "backward"));
     for (int32_t i = 0; i < b->count && b->options.target > 0.0; i++)
         LOP_TRY(logits_back(b, &b->linears[i], s->step));

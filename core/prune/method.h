@@ -26,7 +26,10 @@ typedef struct lop_need {
     uint32_t what;   /* LOP_NEED_... */
     int32_t windows; /* of one step of learning */
     int32_t epochs;  /* times that it learns from all windows */
+    int32_t span;    /* neighbouring blocks that it is given at once, where there are so many */
 } lop_need;
+
+enum { LOP_SPAN_MOST = 2 };
 
 /* Told behind each part of a learner's work, once that is queued: whoever measures marks the place in the queue.
  * LOP_PART_BEGIN: what comes before the first step; LOP_PART_STEP: the end of a step; others, within a step, are as the
@@ -38,6 +41,7 @@ typedef lop_status lop_part_fn(void *user, lop_queue *q, const char *part);
 /* One linear that is to be pruned, with what the driver prepared for it. */
 typedef struct lop_prune_linear {
     const lop_linear_view *view; /* weights (out, in), dense; read only */
+    int32_t block;               /* of the span, that it belongs to */
     lop_target target;
     lop_mat colsum_sq; /* (1, in) f32; absent unless needed */
     lop_mat
@@ -51,30 +55,38 @@ typedef struct lop_prune_linear {
         grid; /* what weights are to be rounded to; the method's to fill only if it sets `changed` */
 } lop_prune_linear;
 
-/* What a method has that learns from the error of the block's output. T tokens a window, C hidden width. */
+/* A block that is learned, and what its trial works in. */
+typedef struct lop_learning_block {
+    const lop_block *dense; /* read only */
+    lop_block *spare;       /* as large, for the linears of a trial; the method's to fill */
+    lop_tape *tape;         /* of a step's windows; with the block's input where another comes before it */
+} lop_learning_block;
+
+/* What a method has that learns from the error of what a span of blocks gives. T tokens a window, C hidden width. */
 typedef struct lop_learning {
-    const lop_block *block;         /* dense; read only */
-    lop_block *spare;               /* as large, for the linears of a trial; the method's to fill */
+    lop_learning_block blocks[LOP_SPAN_MOST];
+    int32_t span;                   /* of them there are */
     lop_forward *forward;           /* with room to go back over a step's windows */
-    lop_tape *tape;                 /* of a step's windows */
-    const lop_stream *input, *want; /* what enters the block; what shall come out, f32 */
+    const lop_stream *input, *want; /* what enters the first block; what shall come out of the last, f32 */
     const lop_stream *middle;       /* what shall be between the halves, f32; only with LOP_NEED_MIDDLE */
     lop_mat x;                      /* (windows T, C) f32: scratch, the residual stream of a step */
     int32_t windows, tokens;        /* of a step at most; of a window */
 } lop_learning;
 
-/* A block in the hands of a method. What the method places in `arena` is gone when it returns. */
+/* A block, or a span of them, in the hands of a method. What the method places in `arena` is gone when it returns. */
 typedef struct lop_prune_block {
-    int32_t index;
-    lop_prune_linear linears[LOP_LINEAR_COUNT]; /* those chosen, in module order */
+    int32_t index; /* of the first */
+    lop_prune_linear
+        linears[LOP_SPAN_MOST * LOP_LINEAR_COUNT]; /* those chosen, block by block in module order */
     int32_t count;
     const lop_learning *learning; /* NULL unless needed */
     lop_queue *queue;
     lop_arena *arena;
     const lop_settings *settings; /* NULL: the defaults */
     lop_log *log;
-    json_t *learned;   /* an object: what the method tells the report of this block */
-    lop_part_fn *part; /* NULL: nobody measures */
+    json_t *learned[LOP_SPAN_MOST]; /* objects: what the method tells the report of each block; of the span,
+                                       the first */
+    lop_part_fn *part;              /* NULL: nobody measures */
     void *part_user;
 } lop_prune_block;
 

@@ -96,6 +96,7 @@ lop_status lop_prune_plan(const lop_prune_call *call, char **plan)
 done:
     free(text);
     json_decref(root);
+    json_decref(run.lines);
     json_decref(run.blocks);
     lop_calibration_close(&run.calibration);
     lop_choice_close(&run.choice);

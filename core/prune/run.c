@@ -79,7 +79,8 @@ static lop_status reader_open(lop_run *run, int32_t first, int32_t end, bool den
                                   .first = first,
                                   .end = end,
                                   .blocks = run->mats.blocks,
-                                  .count = 2};
+                                  .count = run->need.span + 1,
+                                  .held = run->need.span};
     return lop_reader_open(&plan, &run->reader);
 }
 
@@ -113,8 +114,10 @@ static lop_status blocks_walk(lop_run *run)
     if (replays) LOP_TRY(lop_run_embed(run));
     if (leads) LOP_TRY(dense_stream_lead(run));
     run->seconds.calibrate += lop_clock_seconds() - from;
-    for (int32_t b = replays ? 0 : done; b < blocks; b++)
-        LOP_TRY(b < done ? lop_run_replay(run, b) : lop_run_compute(run, b));
+    for (int32_t b = replays ? 0 : done, n; b < blocks; b += n) {
+        n = lop_run_span(run, b);
+        LOP_TRY(b < done ? lop_run_replay(run, b, n) : lop_run_compute(run, b, n));
+    }
     return LOP_OK;
 }
 
@@ -174,7 +177,8 @@ static void run_close(lop_run *run, lop_status status)
     lop_masks_close(&run->masks);
     if (lost) lop_output_discard(run->output);
     lop_output_close(run->output);
-    json_decref(run->learned);
+    for (int32_t k = 0; k < LOP_SPAN_MOST; k++) json_decref(run->learned[k]);
+    json_decref(run->lines);
     json_decref(run->blocks);
     lop_calibration_close(&run->calibration);
     lop_choice_close(&run->choice);

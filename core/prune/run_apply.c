@@ -59,12 +59,13 @@ static lop_status fetch(lop_run *run, lop_mat from, lop_job *job, size_t at)
                                             (size_t)lop_mat_elements(from) * size);
 }
 
-/* Linear `index` of the block in the output's type to the job, and in place as it will be read back. */
-static lop_status bring(lop_run *run, int32_t index, lop_type as, lop_job *job, size_t at)
+/* A linear of the block in the output's type to the job, and in place as it will be read back. */
+static lop_status bring(lop_run *run, const lop_prune_linear *linear, lop_type as, lop_job *job, size_t at)
 {
     lop_mat rounded;
-    const lop_mat w = run->block->linears[index].w;
-    const lop_quant_grid *grid = &run->mats.grid[index];
+    const lop_mat w = linear->view->w;
+    const int32_t index = (int32_t)(linear->view - run->block->linears);
+    const lop_quant_grid *grid = &linear->grid;
     if (w.type == as) return fetch(run, w, job, at);
     const lop_arena_mark mark = lop_arena_here(run->arena);
     lop_status status = LOP_OK;
@@ -93,7 +94,6 @@ static lop_status grids_fetch(lop_run *run, const lop_quant_grid *grid, lop_job 
 /* Applies, brings and lists one chosen linear. */
 static lop_status apply_linear(lop_run *run, const lop_prune_linear *linear, lop_job *job)
 {
-    const int32_t index = (int32_t)(linear->view - run->block->linears);
     const lop_tensor *t = run->net.blocks[run->block->index].linear[linear->view->id].weight;
     const lop_dtype out = lop_output_dtype(run->output, t);
     const lop_mat w = linear->view->w, keep = linear->keep;
@@ -108,7 +108,7 @@ static lop_status apply_linear(lop_run *run, const lop_prune_linear *linear, lop
     if (linear->grid.bits != 0) LOP_TRY(lop_run_quant_apply(run, linear));
     if (lop_mat_present(linear->changed)) LOP_TRY(lop_cast(&run->queue, linear->changed, w));
     LOP_TRY(lop_zero_dropped(&run->queue, keep, w));
-    LOP_TRY(bring(run, index, lop_run_type(out), job, to->values));
+    LOP_TRY(bring(run, linear, lop_run_type(out), job, to->values));
     if (linear->grid.bits != 0) LOP_TRY(grids_fetch(run, &linear->grid, job, to));
     return fetch(run, keep, job, to->bits);
 }
@@ -128,7 +128,7 @@ lop_status lop_run_lines(lop_run *run, const lop_run_counts *counts, lop_job *jo
         LOP_TRY(lop_report_linear_json(&linear, &line));
         for (int j = 0; j < job->count; j++)
             if (job->linears[j].name == linear.name) job->linears[j].json = line;
-        if (json_array_append_new(json_object_get(job->line, "linears"), line) != 0)
+        if (json_array_append_new(json_object_get(job->block, "linears"), line) != 0)
             return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
     }
     return LOP_OK;
@@ -136,7 +136,8 @@ lop_status lop_run_lines(lop_run *run, const lop_run_counts *counts, lop_job *jo
 
 lop_status lop_run_apply(lop_run *run, const lop_prune_block *chosen, lop_job *job)
 {
-    LOP_TRY(lop_run_round_rest(run, chosen->index, false));
-    for (int32_t i = 0; i < chosen->count; i++) LOP_TRY(apply_linear(run, &chosen->linears[i], job));
+    LOP_TRY(lop_run_round_rest(run, run->block->index, false));
+    for (int32_t i = 0; i < chosen->count; i++)
+        if (chosen->linears[i].block == run->at) LOP_TRY(apply_linear(run, &chosen->linears[i], job));
     return lop_run_count_zeros(run, LOP_COUNT_AFTER);
 }

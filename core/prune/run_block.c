@@ -24,22 +24,49 @@ static lop_status block_done(const lop_run *run, int32_t index, const char *stat
     return LOP_OK;
 }
 
-static lop_status load(lop_run *run)
+void lop_run_turn(lop_run *run, int32_t at)
+{
+    run->at = at;
+    run->block = run->span[at];
+}
+
+static lop_status load(lop_run *run, int32_t count)
 {
     const double from = lop_clock_seconds();
-    const lop_status status = lop_reader_take(run->reader, &run->queue, &run->block);
+    lop_status status = LOP_OK;
+    run->span_count = count;
+    for (int32_t k = 0; status == LOP_OK && k < count; k++)
+        status = lop_reader_take(run->reader, &run->queue, &run->span[k]);
+    lop_run_turn(run, 0);
     run->seconds.load += lop_clock_seconds() - from;
     return status;
+}
+
+/* Block k of the span, as lop_run_choose has it. */
+static void choose_block(lop_run *run, int32_t index, int32_t k, lop_prune_block *out)
+{
+    const lop_run_mats *m = &run->mats;
+    const lop_statistics *statistics = &m->statistics[k];
+    const bool sums = (run->need.what & LOP_NEED_COLSUM_SQ) != 0;
+    for (int32_t i = 0; i < run->span[k]->count; i++) {
+        const lop_linear_view *view = &run->span[k]->linears[i];
+        if (index >= 0 && !lop_choice_takes(&run->choice, &run->net, index + k, view->id)) continue;
+        out->linears[out->count++] =
+            (lop_prune_linear){.view = view,
+                               .block = k,
+                               .target = run->target,
+                               .colsum_sq = sums ? statistics->colsum_sq[view->input] : LOP_NONE,
+                               .gram = statistics->gram[view->input],
+                               .keep = m->keep[k][i],
+                               .grid = m->grid[k][i]};
+    }
 }
 
 void lop_run_choose(lop_run *run, int32_t index, lop_prune_block *out)
 {
     lop_run_mats *m = &run->mats;
-    const bool statistics = (run->need.what & LOP_NEED_COLSUM_SQ) != 0;
-    run->learning = (lop_learning){.block = run->block,
-                                   .spare = &m->other,
+    run->learning = (lop_learning){.span = run->span_count,
                                    .forward = run->forward,
-                                   .tape = &m->tape,
                                    .input = &run->input,
                                    .want = &run->dense,
                                    .middle = &run->middle,
@@ -52,16 +79,9 @@ void lop_run_choose(lop_run *run, int32_t index, lop_prune_block *out)
                              .arena = run->arena,
                              .settings = run->call->settings,
                              .log = run->call->log};
-    for (int32_t i = 0; i < run->block->count; i++) {
-        const lop_linear_view *view = &run->block->linears[i];
-        if (index >= 0 && !lop_choice_takes(&run->choice, &run->net, index, view->id)) continue;
-        out->linears[out->count++] =
-            (lop_prune_linear){.view = view,
-                               .target = run->target,
-                               .colsum_sq = statistics ? m->statistics.colsum_sq[view->input] : LOP_NONE,
-                               .gram = m->statistics.gram[view->input],
-                               .keep = m->keep[i],
-                               .grid = m->grid[i]};
+    for (int32_t k = 0; k < run->span_count; k++) {
+        run->learning.blocks[k] = (lop_learning_block){run->span[k], &m->other[k], &m->tape[k]};
+        choose_block(run, index, k, out);
     }
 }
 
@@ -70,31 +90,38 @@ static lop_status loss_of_magnitude(lop_run *run, const lop_prune_block *chosen)
 {
     lop_prune_block trial = *chosen;
     trial.settings = NULL;
-    LOP_TRY(lop_block_copy_linears(&run->queue, run->block, &run->mats.other));
+    for (int32_t k = 0; k < run->span_count; k++)
+        LOP_TRY(lop_block_copy_linears(&run->queue, run->span[k], &run->mats.other[k]));
     LOP_TRY(lop_method_magnitude.block(&trial));
     for (int32_t i = 0; i < trial.count; i++)
         LOP_TRY(lop_zero_dropped(&run->queue, trial.linears[i].keep, trial.linears[i].view->w));
     LOP_TRY(lop_run_pass_loss(run));
-    return lop_block_copy_linears(&run->queue, &run->mats.other, run->block);
+    for (int32_t k = 0; k < run->span_count; k++)
+        LOP_TRY(lop_block_copy_linears(&run->queue, &run->mats.other[k], run->span[k]));
+    return LOP_OK;
 }
 
 static lop_status decide(lop_run *run, int32_t index, lop_prune_block *chosen)
 {
     lop_run_choose(run, index, chosen);
-    json_decref(run->learned);
-    run->learned = chosen->learned = json_object();
-    if (run->learned == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
+    for (int32_t k = 0; k < run->span_count; k++) {
+        json_decref(run->learned[k]);
+        run->learned[k] = chosen->learned[k] = json_object();
+        if (run->learned[k] == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
+    }
     if (run->options.loss_before) LOP_TRY(loss_of_magnitude(run, chosen));
     const lop_status status = run->method->block(chosen);
     if (status != LOP_OK) lop_note("while pruning block %d with %s", index, run->method->name);
     return status;
 }
 
-/* Blocks become written in order. */
+/* Spans become written in order. */
 lop_status lop_run_tell_written(lop_run *run)
 {
-    const int32_t done = lop_output_done(run->output);
-    for (; run->told < done; run->told++) LOP_TRY(lop_run_tell(run, run->told, "written"));
+    const int32_t units = lop_output_done(run->output);
+    for (; run->units < units; run->units++)
+        for (int32_t left = lop_run_span(run, run->told); left > 0; left--, run->told++)
+            LOP_TRY(lop_run_tell(run, run->told, "written"));
     return LOP_OK;
 }
 
@@ -108,71 +135,121 @@ static lop_status job_begin(lop_run *run, int32_t index, lop_job **out)
     run->seconds.write += waited;
     run->seconds.learn -= waited; /* it stands in the middle of that */
     LOP_TRY(lop_run_tell_written(run));
-    LOP_TRY(lop_report_block_json(index, 0.0, -1.0, -1.0, &(*out)->line));
-    if (json_array_append_new(run->blocks, (*out)->line) == 0) return LOP_OK;
+    LOP_TRY(lop_report_block_json(index, 0.0, -1.0, -1.0, &(*out)->block));
+    if (json_array_append_new(run->blocks, (*out)->block) == 0) return LOP_OK;
     return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
 }
 
-static lop_status hand_over(lop_run *run, int32_t index, double from, const lop_run_counts *counts,
-                            lop_job *job)
+/* What a learner tells; of a span also which blocks were learned together. */
+static lop_status learned_put(const lop_run *run, json_t *block)
+{
+    json_t *learned = run->learned[run->at];
+    const int first = run->span[0]->index, last = first + run->span_count - 1;
+    if (json_object_size(learned) == 0) return LOP_OK;
+    if (run->span_count > 1) LOP_TRY(lop_json_put(learned, "blocks", json_pack("[i, i]", first, last)));
+    return lop_json_put(block, "learn", json_incref(learned));
+}
+
+/* A span is one unit of the journal: a run that dies within it computes all of it again. */
+static lop_status line_put(lop_run *run, lop_job *job)
+{
+    if (run->span_count == 1) job->line = job->block;
+    if (run->span_count == 1 || run->at + 1 < run->span_count) return LOP_OK;
+    json_t *line = json_object(), *span = json_array();
+    const size_t first = json_array_size(run->blocks) - (size_t)run->span_count;
+    if (line == NULL || json_array_append_new(run->lines, line) != 0)
+        return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the journal's line");
+    LOP_TRY(lop_json_put(line, LOP_JOURNAL_SPAN, span));
+    for (size_t i = first; i < json_array_size(run->blocks); i++)
+        if (json_array_append(span, json_array_get(run->blocks, i)) != 0)
+            return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the journal's line");
+    job->line = line;
+    return LOP_OK;
+}
+
+static lop_status hand_over(lop_run *run, double from, const lop_run_counts *counts, lop_job *job)
 {
     const double before = counts->loss[LOP_LOSS_BEFORE], after = counts->loss[LOP_LOSS_AFTER];
     LOP_TRY(lop_run_lines(run, counts, job));
-    LOP_TRY(lop_json_put(job->line, "loss_before", before >= 0 ? json_real(before) : json_null()));
-    LOP_TRY(lop_json_put(job->line, "loss_after", after >= 0 ? json_real(after) : json_null()));
-    if (json_object_size(run->learned) > 0)
-        LOP_TRY(lop_json_put(job->line, "learn", json_incref(run->learned)));
-    LOP_TRY(lop_json_put(job->line, "seconds", json_real(lop_clock_seconds() - from)));
-    atomic_store(&run->handed_over, true);
+    LOP_TRY(lop_json_put(job->block, "loss_before", before >= 0 ? json_real(before) : json_null()));
+    LOP_TRY(lop_json_put(job->block, "loss_after", after >= 0 ? json_real(after) : json_null()));
+    LOP_TRY(learned_put(run, job->block));
+    LOP_TRY(lop_json_put(job->block, "seconds", json_real(lop_clock_seconds() - from)));
+    LOP_TRY(line_put(run, job));
+    if (job->line != NULL) atomic_store(&run->handed_over, true);
     lop_writer_submit(run->writer);
-    return block_done(run, index, "computed");
+    return block_done(run, run->block->index, "computed");
 }
 
-/* The host waits for the device twice: for what the method decides on, and at the end. */
-lop_status lop_run_compute(lop_run *run, int32_t index)
+/* Decided on already: applied, propagated, and on its way to the disk. */
+static lop_status finish_block(lop_run *run, const lop_prune_block *chosen, double from)
 {
-    const double from = lop_clock_seconds();
-    lop_prune_block chosen;
     lop_run_counts counts;
     lop_job *job = NULL;
+    LOP_TRY(job_begin(run, run->block->index, &job));
+    LOP_TRY(lop_run_apply(run, chosen, job));
+    if (lop_run_forwards(run)) LOP_TRY(lop_run_pass_pruned(run));
+    LOP_TRY(lop_run_count_look(run, run->block->index, &counts));
+    return hand_over(run, from, &counts, job);
+}
+
+/* The host waits for the device twice: for what the method decides on, and at the end of each block. */
+lop_status lop_run_compute(lop_run *run, int32_t index, int32_t count)
+{
+    double from = lop_clock_seconds();
+    lop_prune_block chosen;
     LOP_TRY(lop_log_check_stop(run->call->log));
     LOP_TRY(lop_run_identity_look(run));
-    LOP_TRY(load(run));
+    LOP_TRY(load(run, count));
     LOP_TRY(lop_run_count_begin(run));
-    LOP_TRY(lop_run_count_zeros(run, LOP_COUNT_BEFORE));
+    for (int32_t k = 0; k < count; k++) {
+        lop_run_turn(run, k);
+        LOP_TRY(lop_run_count_zeros(run, LOP_COUNT_BEFORE));
+    }
     const double loaded = lop_clock_seconds();
     if (lop_run_forwards(run)) LOP_TRY(lop_run_pass_dense(run, index));
     if (lop_run_has_dense_stream(run)) LOP_TRY(lop_run_pass_beside(run, index));
-    LOP_TRY(lop_run_count_look(run, index, NULL));
+    for (int32_t k = 0; k < count; k++) {
+        lop_run_turn(run, k);
+        LOP_TRY(lop_run_count_look(run, index + k, NULL));
+    }
     const double calibrated = lop_clock_seconds();
     LOP_TRY(decide(run, index, &chosen));
-    LOP_TRY(job_begin(run, index, &job));
-    LOP_TRY(lop_run_apply(run, &chosen, job));
-    if (lop_run_forwards(run)) LOP_TRY(lop_run_pass_pruned(run, index));
-    LOP_TRY(lop_run_count_look(run, index, &counts));
-    const double learned = lop_clock_seconds();
-    LOP_TRY(hand_over(run, index, from, &counts, job));
+    for (int32_t k = 0; k < count; k++) {
+        lop_run_turn(run, k);
+        LOP_TRY(finish_block(run, &chosen, from));
+        from = lop_clock_seconds();
+    }
     run->seconds.calibrate += calibrated - loaded;
-    run->seconds.learn += learned - calibrated;
+    run->seconds.learn += from - calibrated;
     return LOP_OK;
 }
 
 lop_status lop_run_lead(lop_run *run, int32_t index)
 {
     LOP_TRY(lop_log_check_stop(run->call->log));
-    LOP_TRY(load(run));
+    LOP_TRY(load(run, 1));
     return lop_run_pass_beside(run, index);
 }
 
-lop_status lop_run_replay(lop_run *run, int32_t index)
+static lop_status replay(lop_run *run, int32_t index, int32_t count)
 {
     const double from = lop_clock_seconds();
     LOP_TRY(lop_log_check_stop(run->call->log));
-    LOP_TRY(load(run));
+    LOP_TRY(load(run, count));
     LOP_TRY(lop_run_count_begin(run));
     if (!run->options.dense_stream) LOP_TRY(lop_run_round_rest(run, index, true));
     LOP_TRY(lop_run_pass_replay(run, index));
-    LOP_TRY(lop_run_count_look(run, index, NULL));
+    LOP_TRY(lop_run_count_look(run, index + count - 1, NULL));
     run->seconds.calibrate += lop_clock_seconds() - from;
-    return block_done(run, index, "replayed");
+    for (int32_t k = 0; k < count; k++) LOP_TRY(block_done(run, index + k, "replayed"));
+    return LOP_OK;
+}
+
+/* What came out of each pruned block was rounded to the stream's word, and of dense ones what came out of the span. */
+lop_status lop_run_replay(lop_run *run, int32_t index, int32_t count)
+{
+    const int32_t step = run->options.dense_stream ? count : 1;
+    for (int32_t k = 0; k < count; k += step) LOP_TRY(replay(run, index + k, step));
+    return LOP_OK;
 }

@@ -12,7 +12,7 @@ lop_status lop_run_count_begin(lop_run *run)
 
 static lop_mat count_at(const lop_run *run, int row, int32_t col)
 {
-    return lop_mat_cols(lop_mat_rows(run->mats.count, row, 1), col, 1);
+    return lop_mat_cols(lop_mat_rows(run->mats.count, run->at * LOP_COUNT_ROWS + row, 1), col, 1);
 }
 
 lop_status lop_run_count_zeros(lop_run *run, int row)
@@ -74,9 +74,10 @@ static lop_status losses_take(lop_run *run, int32_t index, double loss[LOP_LOSSE
     float sums[LOP_LOSSES][2] = {{0.0f}};
     const double elements =
         (double)run->calibration.windows * run->calibration.seqlen * (double)run->net.config->hidden;
+    const lop_mat measured = lop_mat_rows(run->mats.loss, run->at, 1);
     if (wanted[LOP_LOSS_BEFORE] || wanted[LOP_LOSS_AFTER]) {
-        LOP_TRY(lop_comm_all_sum(run->comm, &run->queue, run->mats.loss));
-        LOP_TRY(lop_download(&run->queue, run->mats.loss, sums));
+        LOP_TRY(lop_comm_all_sum(run->comm, &run->queue, measured));
+        LOP_TRY(lop_download(&run->queue, measured, sums));
     }
     for (int i = 0; i < LOP_LOSSES; i++) {
         loss[i] = wanted[i] ? lop_sum_value(sums[i]) / elements : -1.0;
@@ -89,7 +90,8 @@ static lop_status losses_take(lop_run *run, int32_t index, double loss[LOP_LOSSE
 lop_status lop_run_count_look(lop_run *run, int32_t index, lop_run_counts *out)
 {
     lop_run_counts counts = {.loss = {-1.0, -1.0}};
-    LOP_TRY(lop_download(&run->queue, run->mats.count, counts.at));
+    const lop_mat counted = lop_mat_rows(run->mats.count, run->at * LOP_COUNT_ROWS, LOP_COUNT_ROWS);
+    LOP_TRY(lop_download(&run->queue, counted, counts.at));
     LOP_TRY(range_check(run, index, counts.at[LOP_COUNT_RANGE]));
     LOP_TRY(wrong_check(index, counts.at[LOP_COUNT_WRONG]));
     if (out == NULL) return LOP_OK;

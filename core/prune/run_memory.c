@@ -30,10 +30,24 @@ static lop_status measure_method(lop_run *run, const lop_method *method, bool by
 /* What only passes by while a block is at work; all of it takes turns. */
 static lop_status measure_work(lop_run *run)
 {
-    run->block = &run->mats.blocks[0];
+    run->span_count = run->need.span;
+    for (int32_t k = 0; k < run->span_count; k++) run->span[k] = &run->mats.blocks[k];
+    lop_run_turn(run, 0);
     for (int32_t i = 0; i < run->block->count; i++) LOP_TRY(measure_linear(run, &run->block->linears[i]));
     LOP_TRY(measure_method(run, run->method, false));
     return run->options.loss_before ? measure_method(run, &lop_method_magnitude, true) : LOP_OK;
+}
+
+/* What a pass over calibration windows has of block k of a span, and a learner. */
+static lop_status place_pass(lop_run *run, lop_run_mats *m, int32_t k)
+{
+    LOP_TRY(lop_statistics_place(run->arena, &run->net, m->x.rows, (run->need.what & LOP_NEED_GRAM) != 0,
+                                 &m->statistics[k]));
+    if (run->options.loss_before || lop_run_learns(run))
+        LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->other[k]));
+    if (!lop_run_learns(run)) return LOP_OK;
+    return lop_tape_place(run->arena, &run->net, run->word, run->need.windows, run->calibration.seqlen, k > 0,
+                          &m->tape[k]);
 }
 
 static lop_status place_passes(lop_run *run, lop_run_mats *m)
@@ -44,28 +58,33 @@ static lop_status place_passes(lop_run *run, lop_run_mats *m)
     LOP_TRY(lop_arena_mat(run->arena, rows, width, LOP_F32, &m->x));
     LOP_TRY(lop_arena_mat(run->arena, rows, 1, LOP_F32, &m->row_sum));
     LOP_TRY(lop_arena_mat(run->arena, rows, 1, LOP_U32, &m->row_count));
-    LOP_TRY(lop_statistics_place(run->arena, &run->net, rows, (run->need.what & LOP_NEED_GRAM) != 0,
-                                 &m->statistics));
-    if (run->options.loss_before || lop_run_learns(run))
-        LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->other));
-    if (lop_run_learns(run))
-        return lop_tape_place(run->arena, &run->net, run->word, run->need.windows, run->calibration.seqlen,
-                              false, &m->tape);
+    for (int32_t k = 0; k < run->need.span; k++) LOP_TRY(place_pass(run, m, k));
     return LOP_OK;
 }
 
-static lop_status place_block(lop_run *run, lop_run_mats *m)
+/* What is decided of block k of a span. */
+static lop_status place_decided(lop_run *run, lop_run_mats *m, int32_t k)
 {
-    LOP_TRY(lop_arena_mat(run->arena, 1, 2 * LOP_LOSSES, LOP_F32, &m->loss));
-    LOP_TRY(lop_arena_mat(run->arena, LOP_COUNT_ROWS, LOP_LINEAR_COUNT, LOP_I64, &m->count));
-    LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->blocks[0]));
-    LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->blocks[1]));
+    for (int32_t i = 0; i < m->blocks[k].count; i++) {
+        const lop_mat w = m->blocks[k].linears[i].w;
+        LOP_TRY(lop_arena_mat(run->arena, w.rows, (w.cols + 7) / 8, LOP_U8, &m->keep[k][i]));
+        LOP_TRY(lop_run_quant_place(run, w, &m->grid[k][i]));
+    }
+    return LOP_OK;
+}
+
+static lop_status place_blocks(lop_run *run, lop_run_mats *m)
+{
+    const int32_t span = run->need.span;
     int32_t rows_most = 1;
+    LOP_TRY(lop_arena_mat(run->arena, span, 2 * LOP_LOSSES, LOP_F32, &m->loss));
+    LOP_TRY(lop_arena_mat(run->arena, span * LOP_COUNT_ROWS, LOP_LINEAR_COUNT, LOP_I64, &m->count));
+    for (int32_t k = 0; k <= span; k++)
+        LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->blocks[k]));
+    for (int32_t k = 0; k < span; k++) LOP_TRY(place_decided(run, m, k));
     for (int32_t i = 0; i < m->blocks[0].count; i++) {
-        const lop_mat w = m->blocks[0].linears[i].w;
-        LOP_TRY(lop_arena_mat(run->arena, w.rows, (w.cols + 7) / 8, LOP_U8, &m->keep[i]));
-        LOP_TRY(lop_run_quant_place(run, i, w));
-        rows_most = w.rows > rows_most ? w.rows : rows_most;
+        const int32_t rows = m->blocks[0].linears[i].w.rows;
+        rows_most = rows > rows_most ? rows : rows_most;
     }
     LOP_TRY(lop_arena_mat(run->arena, rows_most, 1, LOP_U32, &m->linear_count));
     return place_passes(run, m);
@@ -84,14 +103,15 @@ static lop_status place_streams(lop_run *run, lop_device *device, lop_place plac
     shape.type = LOP_F32; /* a loss is a small difference: rounding its terms would drown it */
     if (lop_run_keeps_dense(run) || lop_run_has_dense_stream(run))
         LOP_TRY(lop_stream_open(device, &shape, &run->dense));
-    if ((run->need.what & LOP_NEED_MIDDLE) != 0) LOP_TRY(lop_stream_open(device, &shape, &run->middle));
+    if ((run->need.what & LOP_NEED_MIDDLE) != 0 || lop_run_keeps_between(run))
+        LOP_TRY(lop_stream_open(device, &shape, &run->middle));
     return LOP_OK;
 }
 
 lop_status lop_run_place(lop_run *run, lop_device *device, lop_place place, size_t arena_bytes)
 {
     LOP_TRY(lop_arena_open(device, LOP_ON_DEVICE, arena_bytes, &run->arena));
-    LOP_TRY(place_block(run, &run->mats));
+    LOP_TRY(place_blocks(run, &run->mats));
     if (device == NULL) LOP_TRY(measure_work(run));
     return place_streams(run, device, place);
 }

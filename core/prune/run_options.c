@@ -184,7 +184,7 @@ static lop_status losses_leave(lop_run *run)
 static lop_status need_read(lop_run *run)
 {
     const lop_settings *s = run->call->settings;
-    run->need = (lop_need){.what = run->method->needs, .windows = 1};
+    run->need = (lop_need){.what = run->method->needs, .windows = 1, .span = 1};
     if (run->method->ask != NULL) LOP_TRY(run->method->ask(s, &run->target, run->call->log, &run->need));
     if (lop_run_has_dense_stream(run)) LOP_TRY(losses_leave(run));
     const int32_t batch = run->options.forward_batch;
@@ -229,7 +229,9 @@ lop_status lop_run_prepare(lop_run *run, const lop_prune_call *call)
     LOP_TRY(calibration_take(run));
     run->word = lop_walk_word(call->device, &run->net);
     run->blocks = json_array();
-    if (run->blocks == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
+    run->lines = json_array();
+    if (run->blocks == NULL || run->lines == NULL)
+        return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
     return LOP_OK;
 }
 
@@ -251,6 +253,27 @@ bool lop_run_has_dense_stream(const lop_run *run)
 bool lop_run_keeps_dense(const lop_run *run)
 {
     return run->options.loss_after || (lop_run_learns(run) && !lop_run_has_dense_stream(run));
+}
+
+bool lop_run_keeps_between(const lop_run *run)
+{
+    return run->need.span > 1 && run->options.loss_after;
+}
+
+static bool is_pruned(const lop_run *run, int32_t block)
+{
+    for (int i = 0; i < LOP_LINEAR_COUNT; i++)
+        if (lop_choice_takes(&run->choice, &run->net, block, (lop_linear_id)i)) return true;
+    return false;
+}
+
+int32_t lop_run_span(const lop_run *run, int32_t first)
+{
+    int32_t n = 1;
+    while (n < run->need.span && first + n < run->net.config->blocks && is_pruned(run, first) &&
+           is_pruned(run, first + n))
+        n++;
+    return n;
 }
 
 /* ---- settings as JSON */

@@ -1,6 +1,7 @@
 /* run_parts.h - a run as its parts see it. Internal to core/prune/run*.c.
  *
- * Letters: N calibration windows of S tokens, F windows of one forward call, C hidden width. */
+ * Letters: N calibration windows of S tokens, F windows of one forward call, C hidden width. A span is what a method is
+ * given at once: a block, or B neighbouring ones. */
 #ifndef LOP_CORE_PRUNE_RUN_PARTS_H
 #define LOP_CORE_PRUNE_RUN_PARTS_H
 
@@ -32,21 +33,21 @@ enum { LOP_LOSS_BEFORE, LOP_LOSS_AFTER, LOP_LOSSES };
 
 /* What lies on the device for the whole run. */
 typedef struct lop_run_mats {
-    lop_block blocks[2]; /* the reader fills one while the other is at work */
-    lop_block
-        other; /* as large as the one at work: its dense weights while magnitude is tried, a learner's trial */
-    lop_tape tape;     /* of a learner's step */
-    lop_mat x;         /* (F S, C) f32: the residual stream of one forward call */
-    lop_mat row_sum;   /* (F S, 1) f32: scratch of sums over rows */
-    lop_mat row_count; /* (F S, 1) u32: scratch of counts over rows */
-    lop_mat loss;      /* (1, 2 LOP_LOSSES) f32: pairs, lop_sum_value */
+    lop_block blocks[LOP_SPAN_MOST + 1]; /* the reader fills one while the others are at work */
+    lop_block other[LOP_SPAN_MOST];      /* as large as those at work: their dense weights while magnitude is
+                                            tried, a learner's trials */
+    lop_tape tape[LOP_SPAN_MOST];        /* of a learner's step */
+    lop_mat x;                           /* (F S, C) f32: the residual stream of one forward call */
+    lop_mat row_sum;                     /* (F S, 1) f32: scratch of sums over rows */
+    lop_mat row_count;                   /* (F S, 1) u32: scratch of counts over rows */
+    lop_mat loss; /* (B, 2 LOP_LOSSES) f32: of each block of a span pairs, lop_sum_value */
     lop_mat
-        count; /* (LOP_COUNT_ROWS, LOP_LINEAR_COUNT) i64: of each linear the zeros before and after and what
+        count; /* (B LOP_COUNT_ROWS, LOP_LINEAR_COUNT) i64: of each linear the zeros before and after and what
                              leaves the range of its type; activations that are no numbers */
     lop_mat linear_count; /* (the most rows of a linear, 1) u32: scratch of counts over them */
-    lop_mat keep[LOP_LINEAR_COUNT];
-    lop_quant_grid grid[LOP_LINEAR_COUNT]; /* of weights that are rounded to grids */
-    lop_statistics statistics;
+    lop_mat keep[LOP_SPAN_MOST][LOP_LINEAR_COUNT];
+    lop_quant_grid grid[LOP_SPAN_MOST][LOP_LINEAR_COUNT]; /* of weights that are rounded to grids */
+    lop_statistics statistics[LOP_SPAN_MOST];
 } lop_run_mats;
 
 /* The thread that finds what the run is (run_identity.c). */
@@ -81,6 +82,7 @@ typedef struct lop_run {
     lop_identity identity;
     int32_t done;    /* blocks that an earlier run wrote */
     int32_t told;    /* blocks of which it was told that they are written, those included */
+    int32_t units;   /* of the journal that they are: spans */
     lop_masks masks; /* only with save_masks */
     lop_writer *writer;
 
@@ -90,19 +92,24 @@ typedef struct lop_run {
     lop_queue queue;
     lop_arena *arena;
     lop_run_mats mats;
-    lop_block *block; /* the one at work, of mats.blocks */
+    lop_block *span[LOP_SPAN_MOST]; /* those at work, of mats.blocks */
+    int32_t span_count;
+    int32_t at;       /* of the span: whose turn it is */
+    lop_block *block; /* that one */
     lop_forward *forward;
-    lop_learning learning; /* of the block at work */
+    lop_learning learning; /* of the span at work */
     lop_reader *reader;
-    lop_stream input; /* of the block at work, in the word of weights */
+    lop_stream input; /* of the span at work, later of its block whose turn it is, in the word of weights */
     lop_stream
-        middle; /* f32: between the halves of the block that makes `dense`; only where a learner wants it */
+        middle; /* f32: between the halves of the block that makes `dense`, where a learner wants it; or
+                          between the blocks of a span that do, where losses are measured */
     lop_stream
-        dense; /* f32: what the dense block makes of the input, which losses are held against; or the stream
+        dense; /* f32: what the dense span makes of the input, which losses are held against; or the stream
                          that goes through dense blocks alone */
 
-    json_t *blocks;  /* of the report */
-    json_t *learned; /* what the method tells of the block at work; NULL: none is */
+    json_t *blocks;                 /* of the report */
+    json_t *lines;                  /* of the journal, where they are not of one block each */
+    json_t *learned[LOP_SPAN_MOST]; /* what the method tells of those at work; NULL: none is */
     lop_report_seconds seconds;
     atomic_bool handed_over; /* a block stands behind the writer's first job: it is worth ending */
     double began;
@@ -114,12 +121,22 @@ bool lop_run_forwards(const lop_run *run);
 bool lop_run_learns(const lop_run *run);
 bool lop_run_has_dense_stream(const lop_run *run);
 bool lop_run_keeps_dense(const lop_run *run);
+bool lop_run_keeps_between(const lop_run *run); /* what dense blocks make within a span */
+
+/* Blocks of the span that begins with block `first`. Those of which nothing is pruned stand alone. */
+int32_t lop_run_span(const lop_run *run, int32_t first);
+
+/* Whose turn it is of the span at work. */
+void lop_run_turn(lop_run *run, int32_t at);
 
 /* Options and what follows from headers alone (run_options.c): nothing is computed or written. */
 LOP_CHECKED lop_status lop_run_prepare(lop_run *run, const lop_prune_call *call);
 
 /* The settings as JSON, with defaults in place; `all`: also those that only say where things lie. */
 LOP_CHECKED lop_status lop_run_settings(const lop_run *run, bool all, json_t **out);
+
+/* The key of a journal's line that is of several blocks: a list of their reports. */
+#define LOP_JOURNAL_SPAN "span"
 
 /* What a resumed run must have in common with the one it goes on with (run_resume.c). *out: JSON text, lop_free. */
 LOP_CHECKED lop_status lop_run_fingerprint(const lop_run *run, char **out);
@@ -154,20 +171,21 @@ LOP_CHECKED lop_status lop_run_fit(const lop_run *run, lop_place *out, lop_run_b
 /* The most bytes that values and bits of a block take while they are written. */
 size_t lop_run_job_bytes(const lop_run *run);
 
-/* The passes of calibration windows through run->block (run_pass.c). They queue and do not wait. */
+/* The passes of calibration windows through the span at work, whose first block is block `index`; the pruned one goes through
+ * run->block alone (run_pass.c). They queue and do not wait. */
 LOP_CHECKED lop_status lop_run_embed(lop_run *run); /* waits once, at its end */
 LOP_CHECKED lop_status lop_run_pass_dense(lop_run *run, int32_t index);
-LOP_CHECKED lop_status lop_run_pass_pruned(lop_run *run, int32_t index);
+LOP_CHECKED lop_status lop_run_pass_pruned(lop_run *run);
 LOP_CHECKED lop_status lop_run_pass_beside(lop_run *run, int32_t index); /* moves the dense stream on */
 LOP_CHECKED lop_status lop_run_pass_loss(lop_run *run);                  /* measures LOP_LOSS_BEFORE only */
 LOP_CHECKED lop_status lop_run_pass_replay(lop_run *run, int32_t index); /* propagates only */
 
-/* What a block's work counts and measures, on the device until it is looked at (run_count.c). */
+/* What the work on run->block counts and measures, on the device until it is looked at (run_count.c). */
 typedef struct lop_run_counts {
     int64_t at[LOP_COUNT_ROWS][LOP_LINEAR_COUNT];
     double loss[LOP_LOSSES]; /* mean squared error per element; -1: not measured */
 } lop_run_counts;
-LOP_CHECKED lop_status lop_run_count_begin(lop_run *run); /* all 0 */
+LOP_CHECKED lop_status lop_run_count_begin(lop_run *run); /* all 0, of the whole span */
 LOP_CHECKED lop_status lop_run_count_zeros(lop_run *run, int row);
 LOP_CHECKED lop_status lop_run_count_range(lop_run *run, int32_t linear, lop_mat rounded);
 LOP_CHECKED lop_status lop_run_count_wrong(lop_run *run, int what, lop_mat x);
@@ -184,7 +202,7 @@ LOP_CHECKED lop_status lop_run_apply(lop_run *run, const lop_prune_block *chosen
 
 /* Weights on grids (run_quant.c). Placing; what passes by a linear at work; and a linear's weights rounded, by the method or
  * here: queued, as is `exact`, which makes of w what the file shall hold in the words of `out`. */
-LOP_CHECKED lop_status lop_run_quant_place(lop_run *run, int32_t index, lop_mat w);
+LOP_CHECKED lop_status lop_run_quant_place(const lop_run *run, lop_mat w, lop_quant_grid *grid);
 LOP_CHECKED lop_status lop_run_quant_measure(const lop_run *run, lop_mat w, lop_type out);
 LOP_CHECKED lop_status lop_run_quant_apply(lop_run *run, const lop_prune_linear *linear);
 LOP_CHECKED lop_status lop_run_quant_exact(lop_run *run, const lop_quant_grid *grid, lop_mat w, lop_mat out);
@@ -198,17 +216,17 @@ LOP_CHECKED lop_status lop_run_lines(lop_run *run, const lop_run_counts *counts,
 /* The type a tensor is written in, known without an output. */
 lop_dtype lop_run_written_as(const lop_run *run, const lop_tensor *t);
 
-/* The linears of run->block as a method sees them: those chosen of block `index`, or all of them for -1. */
+/* The linears of the span at work as a method sees them: those chosen of blocks from `index` on, or all of them for -1. */
 void lop_run_choose(lop_run *run, int32_t index, lop_prune_block *out);
 
-/* One block: computed, or replayed from what is written (run_block.c). An event tells each of its states: "computed",
- * "written" (with its line in the journal, so that no later run computes it again), "replayed". */
+/* `count` blocks: a span computed, or some replayed from what is written (run_block.c). An event tells each of a block's
+ * states: "computed", "written" (with its line in the journal, so that no later run computes it again), "replayed". */
 LOP_CHECKED lop_status lop_run_tell(const lop_run *run, int32_t index, const char *state);
 LOP_CHECKED lop_status lop_run_tell_written(lop_run *run); /* of those that are by now */
-LOP_CHECKED lop_status lop_run_compute(lop_run *run, int32_t index);
+LOP_CHECKED lop_status lop_run_compute(lop_run *run, int32_t index, int32_t count);
 LOP_CHECKED lop_status
 lop_run_lead(lop_run *run, int32_t index); /* moves the dense stream through a block that is written */
-LOP_CHECKED lop_status lop_run_replay(lop_run *run, int32_t index);
+LOP_CHECKED lop_status lop_run_replay(lop_run *run, int32_t index, int32_t count);
 
 /* What no method touches is copied before the first block is written, by the writer: a weight that is no number is found
  * then, not hours later (run_finish.c). */

@@ -1,6 +1,7 @@
-/* run_pass.c - calibration windows through the block at work: dense for statistics, pruned for what the next block sees.
+/* run_pass.c - calibration windows through the span at work: dense for statistics, pruned, block by block, for what the next
+ * one sees.
  *
- * Hidden states are f32 inside a block and of the device's word between blocks. A pass queues all its batches: values that
+ * Hidden states are f32 inside a span and of the device's word between blocks that are written. A pass queues all its batches: values that
  * are no numbers are counted on the device (run_count.c), losses added up there. */
 #include "core/prune/run_parts.h"
 
@@ -18,19 +19,17 @@ static lop_mat batch_x(const lop_run *run, int32_t batch)
     return lop_mat_rows(run->mats.x, 0, lop_stream_sequences(&run->input, batch) * run->calibration.seqlen);
 }
 
-/* Batch `batch` of the stream through the block, in x. */
-static lop_status stream_forward(lop_run *run, const lop_stream *s, int32_t batch, lop_mat x,
-                                 const lop_watch *watch)
+static lop_status batch_load(lop_run *run, const lop_stream *s, int32_t batch, lop_mat x)
 {
     LOP_TRY(lop_log_check_stop(run->call->log));
-    LOP_TRY(lop_stream_load(&run->queue, s, batch, x));
-    return lop_block_forward(&run->queue, run->forward, run->block, x, lop_stream_sequences(s, batch),
-                             run->calibration.seqlen, watch);
+    return lop_stream_load(&run->queue, s, batch, x);
 }
 
-static lop_status batch_forward(lop_run *run, int32_t batch, lop_mat x, const lop_watch *watch)
+/* x, hidden states of whole windows, through the block. */
+static lop_status block_forward(lop_run *run, const lop_block *block, lop_mat x, const lop_watch *watch)
 {
-    return stream_forward(run, &run->input, batch, x, watch);
+    const int32_t tokens = run->calibration.seqlen;
+    return lop_block_forward(&run->queue, run->forward, block, x, x.rows / tokens, tokens, watch);
 }
 
 static void tell(const lop_run *run, int32_t index, double part)
@@ -67,12 +66,30 @@ lop_status lop_run_embed(lop_run *run)
 }
 
 /* The statistics are sums of squares: what is no number in an input is none in them. */
-static lop_status statistics_count(lop_run *run)
+static lop_status statistics_count(lop_run *run, const lop_statistics *s)
 {
-    const lop_statistics *s = &run->mats.statistics;
     for (int i = 0; i < LOP_INPUT_COUNT; i++)
         if (lop_mat_present(s->colsum_sq[i]))
             LOP_TRY(lop_run_count_wrong(run, LOP_WRONG_INPUTS, s->colsum_sq[i]));
+    return LOP_OK;
+}
+
+static lop_status statistics_begin(lop_run *run)
+{
+    for (int32_t k = 0; k < run->span_count; k++)
+        LOP_TRY(lop_statistics_reset(&run->queue, &run->mats.statistics[k]));
+    return LOP_OK;
+}
+
+static lop_status statistics_end(lop_run *run)
+{
+    for (int32_t k = 0; k < run->span_count; k++) {
+        const lop_statistics *s = &run->mats.statistics[k];
+        lop_run_turn(run, k);
+        LOP_TRY(lop_statistics_end(&run->queue, s));
+        LOP_TRY(lop_statistics_sum(run->comm, &run->queue, s));
+        LOP_TRY(statistics_count(run, s));
+    }
     return LOP_OK;
 }
 
@@ -93,31 +110,41 @@ static lop_middle_fn *middle_wanted(const lop_run *run, bool here)
     return here && (run->need.what & LOP_NEED_MIDDLE) != 0 ? middle_keep : NULL;
 }
 
+/* One batch, each block as its statistics watch it. */
+static lop_status dense_forward(lop_run *run, int32_t batch, lop_mat x, bool needed)
+{
+    const bool needs = run->need.what != 0;
+    middle_pass middle = {run, batch};
+    LOP_TRY(batch_load(run, &run->input, batch, x));
+    for (int32_t k = 0; k < run->span_count; k++) {
+        const bool inside = k + 1 < run->span_count;
+        const lop_watch watch = {.fn = needs ? lop_statistics_watch : NULL,
+                                 .user = &run->mats.statistics[k],
+                                 .middle = middle_wanted(run, lop_run_keeps_dense(run)),
+                                 .middle_user = &middle,
+                                 .last_needed = inside || needed};
+        LOP_TRY(block_forward(run, run->span[k], x, &watch));
+        if (inside && lop_run_keeps_between(run))
+            LOP_TRY(lop_stream_store(&run->queue, &run->middle, batch, x));
+    }
+    return LOP_OK;
+}
+
 lop_status lop_run_pass_dense(lop_run *run, int32_t index)
 {
-    const bool last = index + 1 == run->net.config->blocks, needs = run->need.what != 0;
+    const bool last = index + run->span_count == run->net.config->blocks, needs = run->need.what != 0;
     const bool keeps = lop_run_keeps_dense(run);
     const bool moves = run->options.dense_stream && !keeps && !lop_run_learns(run) && !last;
-    middle_pass middle = {run, 0};
-    const lop_watch watch = {.fn = needs ? lop_statistics_watch : NULL,
-                             .user = &run->mats.statistics,
-                             .middle = middle_wanted(run, keeps),
-                             .middle_user = &middle,
-                             .last_needed = keeps || moves};
-    if (!needs && !watch.last_needed) return LOP_OK;
-    LOP_TRY(lop_statistics_reset(&run->queue, &run->mats.statistics));
+    if (!needs && !keeps && !moves) return LOP_OK;
+    LOP_TRY(statistics_begin(run));
     for (int32_t i = 0; i < run->input.count; i++) {
         const lop_mat x = batch_x(run, i);
-        middle.batch = i;
-        LOP_TRY(batch_forward(run, i, x, &watch));
+        LOP_TRY(dense_forward(run, i, x, keeps || moves));
         if (keeps) LOP_TRY(lop_stream_store(&run->queue, &run->dense, i, x));
         if (moves) LOP_TRY(stream_put(run, i, x));
         tell(run, index, 0.45 * (i + 1) / run->input.count);
     }
-    if (!needs) return LOP_OK;
-    LOP_TRY(lop_statistics_end(&run->queue, &run->mats.statistics));
-    LOP_TRY(lop_statistics_sum(run->comm, &run->queue, &run->mats.statistics));
-    return statistics_count(run);
+    return needs ? statistics_end(run) : LOP_OK;
 }
 
 lop_status lop_run_pass_beside(lop_run *run, int32_t index)
@@ -127,19 +154,22 @@ lop_status lop_run_pass_beside(lop_run *run, int32_t index)
     for (int32_t i = 0; i < run->dense.count; i++) {
         const lop_mat x = batch_x(run, i);
         middle.batch = i;
-        LOP_TRY(stream_forward(run, &run->dense, i, x, &watch));
+        LOP_TRY(batch_load(run, &run->dense, i, x));
+        for (int32_t k = 0; k < run->span_count; k++) LOP_TRY(block_forward(run, run->span[k], x, &watch));
         LOP_TRY(lop_stream_store(&run->queue, &run->dense, i, x));
         tell(run, index, 0.2 * (i + 1) / run->dense.count);
     }
     return LOP_OK;
 }
 
-static lop_status loss_add(lop_run *run, int what, int32_t batch, lop_mat x)
+/* x, what the pruned blocks of the span up to number k give, against what the dense ones do. */
+static lop_status loss_add(lop_run *run, int what, int32_t k, int32_t batch, lop_mat x)
 {
+    const lop_stream *dense = k + 1 < run->span_count ? &run->middle : &run->dense;
     lop_mat want;
-    LOP_TRY(lop_stream_view(&run->queue, &run->dense, batch, &want));
+    LOP_TRY(lop_stream_view(&run->queue, dense, batch, &want));
     return lop_sq_error(&run->queue, x, want, lop_mat_rows(run->mats.row_sum, 0, x.rows),
-                        lop_mat_cols(run->mats.loss, 2 * what, 2));
+                        lop_mat_cols(lop_mat_rows(run->mats.loss, k, 1), 2 * what, 2));
 }
 
 lop_status lop_run_pass_loss(lop_run *run)
@@ -147,24 +177,30 @@ lop_status lop_run_pass_loss(lop_run *run)
     const lop_watch watch = {.last_needed = true};
     for (int32_t i = 0; i < run->input.count; i++) {
         const lop_mat x = batch_x(run, i);
-        LOP_TRY(batch_forward(run, i, x, &watch));
-        LOP_TRY(loss_add(run, LOP_LOSS_BEFORE, i, x));
+        LOP_TRY(batch_load(run, &run->input, i, x));
+        for (int32_t k = 0; k < run->span_count; k++) {
+            LOP_TRY(block_forward(run, run->span[k], x, &watch));
+            LOP_TRY(loss_add(run, LOP_LOSS_BEFORE, k, i, x));
+        }
     }
     return LOP_OK;
 }
 
-lop_status lop_run_pass_pruned(lop_run *run, int32_t index)
+lop_status lop_run_pass_pruned(lop_run *run)
 {
+    const int32_t index = run->block->index;
     const bool last = index + 1 == run->net.config->blocks, measures = run->options.loss_after;
     const bool kept = lop_run_keeps_dense(run) || lop_run_learns(run);
     const bool moves = !last && (!run->options.dense_stream || kept);
+    const bool dense = run->options.dense_stream && run->at + 1 == run->span_count;
     const lop_watch watch = {.last_needed = true};
     if (!measures && !moves) return LOP_OK;
     for (int32_t i = 0; i < run->input.count; i++) {
         const lop_mat x = batch_x(run, i);
-        LOP_TRY(batch_forward(run, i, x, &watch));
-        if (measures) LOP_TRY(loss_add(run, LOP_LOSS_AFTER, i, x));
-        if (moves && run->options.dense_stream) LOP_TRY(lop_stream_load(&run->queue, &run->dense, i, x));
+        LOP_TRY(batch_load(run, &run->input, i, x));
+        LOP_TRY(block_forward(run, run->block, x, &watch));
+        if (measures) LOP_TRY(loss_add(run, LOP_LOSS_AFTER, run->at, i, x));
+        if (moves && dense) LOP_TRY(lop_stream_load(&run->queue, &run->dense, i, x));
         if (moves) LOP_TRY(stream_put(run, i, x));
         tell(run, index, 0.5 + 0.5 * (i + 1) / run->input.count);
     }
@@ -174,10 +210,11 @@ lop_status lop_run_pass_pruned(lop_run *run, int32_t index)
 lop_status lop_run_pass_replay(lop_run *run, int32_t index)
 {
     const lop_watch watch = {.last_needed = true};
-    if (index + 1 == run->net.config->blocks) return LOP_OK;
+    if (index + run->span_count == run->net.config->blocks) return LOP_OK;
     for (int32_t i = 0; i < run->input.count; i++) {
         const lop_mat x = batch_x(run, i);
-        LOP_TRY(batch_forward(run, i, x, &watch));
+        LOP_TRY(batch_load(run, &run->input, i, x));
+        for (int32_t k = 0; k < run->span_count; k++) LOP_TRY(block_forward(run, run->span[k], x, &watch));
         LOP_TRY(stream_put(run, i, x));
         tell(run, index, (double)(i + 1) / run->input.count);
     }

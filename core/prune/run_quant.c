@@ -54,10 +54,9 @@ lop_status lop_run_quant_check(const lop_run *run)
 }
 
 /* A linear whose columns no group divides is none that is chosen. */
-lop_status lop_run_quant_place(lop_run *run, int32_t index, lop_mat w)
+lop_status lop_run_quant_place(const lop_run *run, lop_mat w, lop_quant_grid *grid)
 {
     const lop_quant *quant = &run->options.quant;
-    lop_quant_grid *grid = &run->mats.grid[index];
     *grid = (lop_quant_grid){.bits = quant->bits};
     if (quant->bits == 0) return LOP_OK;
     LOP_TRY(lop_arena_mat(run->arena, w.rows, lop_quant_grids(quant, w.cols), LOP_F32, &grid->scale));

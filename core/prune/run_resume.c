@@ -77,24 +77,42 @@ done:
     return status;
 }
 
+static lop_status take_block(lop_run *run, json_t *block)
+{
+    int64_t index = -1;
+    LOP_TRY(lop_json_int(block, "index", 0, INT32_MAX, &index));
+    if (json_array_append(run->blocks, block) != 0)
+        return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
+    if (index == run->done++) return LOP_OK;
+    return LOP_FAIL(LOP_E_FORMAT, "where the journal should tell of block %d it tells of block %lld",
+                    run->done - 1, (long long)index);
+}
+
+/* A line of one block is its report, and one of several has them. */
+static lop_status take_line(lop_run *run, json_t *line)
+{
+    json_t *span = NULL;
+    LOP_TRY(lop_json_array(line, LOP_JOURNAL_SPAN, &span));
+    if (span == NULL) return take_block(run, line);
+    for (size_t i = 0; i < json_array_size(span); i++) LOP_TRY(take_block(run, json_array_get(span, i)));
+    return LOP_OK;
+}
+
 lop_status lop_run_take_journal(lop_run *run)
 {
-    const int32_t done = run->done = run->told = lop_output_done(run->output);
-    if (done > run->net.config->blocks)
-        return LOP_FAIL(LOP_E_FORMAT, "the journal holds %d blocks of %d", done, run->net.config->blocks);
-    for (int32_t i = 0; i < done; i++) {
-        const char *line = lop_output_done_line(run->output, i);
-        json_t *block = NULL;
-        int64_t index = -1;
-        LOP_TRY(lop_json_parse(line, strlen(line), &block));
-        const lop_status status = lop_json_int(block, "index", 0, INT32_MAX, &index);
-        if (json_array_append_new(run->blocks, block) != 0)
-            return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
+    run->done = 0;
+    run->units = lop_output_done(run->output);
+    for (int32_t i = 0; i < run->units; i++) {
+        const char *text = lop_output_done_line(run->output, i);
+        json_t *line = NULL;
+        LOP_TRY(lop_json_parse(text, strlen(text), &line));
+        const lop_status status = take_line(run, line);
+        json_decref(line);
         LOP_TRY(status);
-        if (index != i)
-            return LOP_FAIL(LOP_E_FORMAT, "line %d of the journal is of block %lld", i, (long long)index);
     }
-    return LOP_OK;
+    run->told = run->done;
+    if (run->done <= run->net.config->blocks) return LOP_OK;
+    return LOP_FAIL(LOP_E_FORMAT, "the journal holds %d blocks of %d", run->done, run->net.config->blocks);
 }
 
 /* What an earlier run wrote stands for the checkpoint; what it left alone comes from there. */

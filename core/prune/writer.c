@@ -53,6 +53,7 @@ static lop_status write_job(const lop_writer *w, const lop_job *job)
 {
     for (int i = 0; i < job->count; i++) LOP_TRY(write_linear(w, job, &job->linears[i]));
     if (w->plan.masks != NULL) LOP_TRY(lop_file_sync(&w->plan.masks->file));
+    if (job->line == NULL) return LOP_OK;
     char *line = json_dumps(job->line, JSON_COMPACT | JSON_ENSURE_ASCII);
     if (line == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the journal's line");
     const lop_status status = lop_output_commit(w->plan.output, line);
@@ -141,7 +142,7 @@ lop_status lop_writer_job(lop_writer *w, lop_job **out)
     (void)pthread_mutex_unlock(&w->mutex);
     job->count = 0;
     job->used = 0;
-    job->line = NULL;
+    job->block = job->line = NULL;
     *out = job;
     return status;
 }

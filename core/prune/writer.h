@@ -30,7 +30,8 @@ typedef struct lop_job_linear {
 typedef struct lop_job {
     lop_job_linear linears[LOP_LINEAR_COUNT];
     int count;
-    json_t *line; /* the block's report, the journal's line; borrowed, untouched by others until it is done */
+    json_t *block; /* its report; borrowed, untouched by others until it is written */
+    json_t *line; /* the journal's, that report or one that has it; NULL: a later job of its unit brings it */
     lop_buf bytes; /* on the host, page-locked: values and bits; the writer's */
     size_t used;
 } lop_job;

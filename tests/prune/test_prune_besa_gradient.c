@@ -116,10 +116,9 @@ static void settings_open(learner *l)
 
 static void besa_open(learner *l)
 {
-    l->learning = (lop_learning){.block = l->block,
-                                 .spare = &l->spare,
+    l->learning = (lop_learning){.blocks = {{l->block, &l->spare, &l->tape}},
+                                 .span = 1,
                                  .forward = l->forward,
-                                 .tape = &l->tape,
                                  .input = &l->input,
                                  .want = &l->want,
                                  .x = l->learning.x,
