@@ -8,6 +8,9 @@
 /* The oldest architecture that the build has machine code for: 8.0, the A100. */
 enum { MAJOR_LEAST = 8, ALIGN = 256 };
 
+/* What cuBLASLt asks for on Hopper; it takes less where less will do. */
+enum { PRODUCT_BYTES = 32 << 20 };
+
 /* The runtime keeps an error for whoever asks next; told here, it is forgotten, so that no later launch seems to fail. */
 lop_status cuda_status(cudaError_t error, const char *what)
 {
@@ -79,6 +82,7 @@ static lop_status describe(int index, lop_device *device)
     device->align = ALIGN;
     device->units = p.multiProcessorCount;
     device->lanes_max = p.maxThreadsPerBlock;
+    device->product_bytes = PRODUCT_BYTES;
     device->product_types = 1u << LOP_F32 | 1u << LOP_F16 | 1u << LOP_BF16;
     device->accelerator = true;
     return LOP_OK;

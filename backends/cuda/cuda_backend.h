@@ -17,7 +17,7 @@ typedef struct cuda_device {
     int index; /* as the runtime numbers them */
 } cuda_device;
 
-/* Products of one queue: the library's handle, its workspace, and the plans of the shapes met so far. */
+/* Products of one queue: the library's handle, and the plans of the shapes met so far. */
 typedef struct cuda_products cuda_products;
 
 typedef struct cuda_queue {

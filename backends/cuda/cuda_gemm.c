@@ -8,8 +8,7 @@
 #include <cublasLt.h>
 #include <string.h>
 
-/* What the library asks for on Hopper; it takes less where less will do. */
-enum { WORKSPACE = 32 << 20, ALIGN_MOST = 256 };
+enum { ALIGN_MOST = 256 };
 
 /* Plans that a queue keeps, and places for them, a power of two. Factorising 4096 columns by tiles takes some 300. */
 enum { PLANS_MOST = 2048, PLACES = 2 * PLANS_MOST };
@@ -31,7 +30,6 @@ typedef struct plan {
 
 struct cuda_products {
     cublasLtHandle_t handle;
-    void *workspace;
     plan *
         plans[PLACES]; /* each at its shape's place or, where that was taken, at the next free one; or NULL */
     int count;
@@ -151,9 +149,8 @@ static lop_status describe_matrices(const shape *s, plan *p)
 }
 
 /* The workspace it may take, the alignments it may count on, and sums of split products in f32 alone. */
-static lop_status describe_wishes(const shape *s, cublasLtMatmulPreference_t wish)
+static lop_status describe_wishes(const shape *s, size_t workspace, cublasLtMatmulPreference_t wish)
 {
-    const size_t workspace = WORKSPACE;
     const uint32_t sums = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
     const struct {
         cublasLtMatmulPreferenceAttributes_t name;
@@ -174,14 +171,14 @@ static lop_status describe_wishes(const shape *s, cublasLtMatmulPreference_t wis
     return LOP_OK;
 }
 
-static lop_status choose_algorithm(cublasLtHandle_t handle, const shape *s, plan *p)
+static lop_status choose_algorithm(cublasLtHandle_t handle, const shape *s, size_t workspace, plan *p)
 {
     cublasLtMatmulPreference_t wish = NULL;
     cublasLtMatmulHeuristicResult_t found;
     int count = 0;
     lop_status status = product_status(cublasLtMatmulPreferenceCreate(&wish), "asking for an algorithm");
     if (status != LOP_OK) return status;
-    LOP_TRY_DONE(describe_wishes(s, wish));
+    LOP_TRY_DONE(describe_wishes(s, workspace, wish));
     LOP_TRY_DONE(product_status(
         cublasLtMatmulAlgoGetHeuristic(handle, p->product, p->a, p->b, p->c, p->c, wish, 1, &found, &count),
         "looking for an algorithm"));
@@ -205,7 +202,7 @@ static void plan_close(plan *p)
     lop_free(p);
 }
 
-static lop_status plan_open(cublasLtHandle_t handle, const shape *s, plan **out)
+static lop_status plan_open(cublasLtHandle_t handle, const shape *s, size_t workspace, plan **out)
 {
     plan *p = NULL;
     lop_status status = LOP_NEW(&p, 1);
@@ -213,7 +210,7 @@ static lop_status plan_open(cublasLtHandle_t handle, const shape *s, plan **out)
     p->shape = *s;
     LOP_TRY_DONE(describe_product(s, p));
     LOP_TRY_DONE(describe_matrices(s, p));
-    LOP_TRY_DONE(choose_algorithm(handle, s, p));
+    LOP_TRY_DONE(choose_algorithm(handle, s, workspace, p));
     *out = p;
     return LOP_OK;
 done:
@@ -240,7 +237,7 @@ static plan **plan_place(cuda_products *products, const shape *s)
 }
 
 /* The plan of a shape, made where there is none. When all that may be kept are, they are thrown away and it begins anew. */
-static lop_status plan_find(cuda_products *products, const shape *s, const plan **out)
+static lop_status plan_find(cuda_products *products, const shape *s, size_t workspace, const plan **out)
 {
     plan **place = plan_place(products, s);
     if (*place == NULL) {
@@ -248,7 +245,7 @@ static lop_status plan_find(cuda_products *products, const shape *s, const plan 
             plans_clear(products);
             place = plan_place(products, s);
         }
-        LOP_TRY(plan_open(products->handle, s, place));
+        LOP_TRY(plan_open(products->handle, s, workspace, place));
         products->count++;
     }
     *out = *place;
@@ -260,16 +257,13 @@ static lop_status plan_find(cuda_products *products, const shape *s, const plan 
 static lop_status products_open(cuda_products **out)
 {
     cuda_products *products = NULL;
-    lop_status status = LOP_OK;
     if (*out != NULL) return LOP_OK;
     LOP_TRY(LOP_NEW(&products, 1));
-    LOP_TRY_DONE(product_status(cublasLtCreate(&products->handle), "opening the library"));
-    LOP_TRY_DONE(
-        cuda_status(cudaMalloc(&products->workspace, WORKSPACE), "taking the workspace of products"));
-    *out = products;
-    return LOP_OK;
-done:
-    cuda_products_close(products);
+    const lop_status status = product_status(cublasLtCreate(&products->handle), "opening the library");
+    if (status == LOP_OK)
+        *out = products;
+    else
+        lop_free(products);
     return status;
 }
 
@@ -277,8 +271,7 @@ void cuda_products_close(cuda_products *products)
 {
     if (products == NULL) return;
     plans_clear(products);
-    (void)cudaFree(products->workspace);
-    if (products->handle) (void)cublasLtDestroy(products->handle);
+    (void)cublasLtDestroy(products->handle);
     lop_free(products);
 }
 
@@ -294,10 +287,9 @@ lop_status cuda_gemm(lop_queue *q, const lop_gemm_args *g)
     LOP_TRY(cuda_enter(q->device));
     LOP_TRY(products_open(&queue->products));
     const shape s = shape_of(g);
-    LOP_TRY(plan_find(queue->products, &s, &p));
+    LOP_TRY(plan_find(queue->products, &s, q->room.bytes, &p));
     return product_status(cublasLtMatmul(queue->products->handle, p->product, &g->alpha, element(g->b), p->a,
                                          element(g->a), p->b, &g->beta, element(g->c), p->c, element(g->c),
-                                         p->c, &p->algo, queue->products->workspace, WORKSPACE,
-                                         queue->stream),
+                                         p->c, &p->algo, q->room.impl, q->room.bytes, queue->stream),
                           "queueing a product");
 }

@@ -56,6 +56,7 @@ typedef struct lop_device { /* one processor */
     size_t align;           /* of a buffer's start, in bytes */
     int units, lanes_max;   /* multiprocessors or cores; the widest group */
     uint32_t product_types; /* bit per lop_type that gemm takes as operands */
+    size_t product_bytes;   /* device memory that a queue's products work in; 0: none, or not known before */
     bool host_memory;       /* true: device memory is host memory */
     bool accelerator;       /* true: not a processor of this host, so worth taking before one */
     lop_math math;          /* set by core: how a model's own products are computed */
@@ -81,6 +82,7 @@ typedef struct lop_queue {
     lop_device *device;
     void *impl;
     lop_buf stage; /* set by core: page-locked memory that small transfers pass through */
+    lop_buf room;  /* set by core before the first product: the device's product_bytes */
 } lop_queue;
 
 typedef struct lop_mat { /* a row-major view: owns nothing, passed by value; buf NULL: absent */

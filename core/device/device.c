@@ -128,6 +128,7 @@ void lop_queue_close(lop_queue *q)
     (void)!q->device->backend->queue_wait(q);
     lop_error_restore(&kept);
     lop_buf_close(&q->stage);
+    lop_buf_close(&q->room);
     q->device->backend->queue_close(q);
     *q = (lop_queue){0};
 }

@@ -1,5 +1,6 @@
 /* ops_product.c - matrix products: checks, then the backend's own. */
 #include "core/device/check.h"
+#include "core/device/device.h"
 #include "core/device/ops.h"
 
 /* The view that all matrices of a batch lie in: a rectangle where they are side by side, one below the other or along a
@@ -72,6 +73,13 @@ static lop_status check_batch(const lop_gemm_args *g)
     return LOP_OK;
 }
 
+static lop_status room_open(lop_queue *q)
+{
+    const size_t bytes = q->device->product_bytes;
+    return bytes == 0 || q->room.device != NULL ? LOP_OK
+                                                : lop_buf_open(q->device, LOP_ON_DEVICE, bytes, &q->room);
+}
+
 lop_status lop_gemm(lop_queue *q, const lop_gemm_args *g)
 {
     const int32_t rows = g->ta ? g->a.cols : g->a.rows, inner = g->ta ? g->a.rows : g->a.cols;
@@ -91,6 +99,7 @@ lop_status lop_gemm(lop_queue *q, const lop_gemm_args *g)
                         g->c.cols, g->a.rows, g->a.cols, g->ta ? " transposed" : "", g->b.rows, g->b.cols,
                         g->tb ? " transposed" : "");
     if (g->count == 0 || lop_mat_elements(g->c) == 0) return LOP_OK;
+    LOP_TRY(room_open(q));
     return q->device->backend->gemm(q, g);
 }
 

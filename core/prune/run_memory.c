@@ -135,6 +135,14 @@ static size_t workspace_bytes(const lop_run *run)
     return back > forward ? back : forward;
 }
 
+/* Of the embedder and of what products work in, which take turns: it is closed before the first product. */
+static size_t turns_bytes(const lop_run *run)
+{
+    const size_t embedder = lop_embedder_bytes(&run->net, run->call->device, LOP_ON_DEVICE),
+                 products = run->call->device->product_bytes;
+    return embedder > products ? embedder : products;
+}
+
 static uint64_t streams_bytes(const lop_run *run, lop_place place)
 {
     return (uint64_t)lop_stream_bytes(&run->input, place) + lop_stream_bytes(&run->dense, place) +
@@ -151,9 +159,7 @@ lop_status lop_run_measure(const lop_run *run, lop_place place, lop_run_bytes *o
     if (status == LOP_OK) {
         const bool forwards = lop_run_forwards(run);
         out->arena = out->weights = lop_arena_peak(copy.arena);
-        if (forwards)
-            out->weights +=
-                lop_embedder_bytes(&run->net, run->call->device, LOP_ON_DEVICE) + workspace_bytes(run);
+        if (forwards) out->weights += workspace_bytes(run) + turns_bytes(run);
         out->weights += lop_reader_bytes(&run->net, run->call->device, LOP_ON_DEVICE);
         out->activations = streams_bytes(&copy, LOP_ON_DEVICE);
         out->device = out->weights + out->activations;

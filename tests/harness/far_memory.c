@@ -396,5 +396,6 @@ lop_status far_memory_attach(lop_device *device)
     device->backend = &far->shown;
     device->fast = NULL;
     device->host_memory = false;
+    device->product_bytes = 16 << 20; /* which must be planned and given, and is not used */
     return LOP_OK;
 }
