@@ -249,6 +249,38 @@ static lop_status run_rank_rows(lop_queue *q, const ops_set *s)
     return lop_rank_rows(q, s->score, s->rank, s->order);
 }
 
+/* All columns in panels of 128, with the same triangle for each. What goes in the first turn is 0 in later ones, which compute
+ * the same. */
+static lop_status run_panels(lop_queue *q, const ops_set *s, int32_t n, int32_t m)
+{
+    enum { PANEL = 128 };
+    const lop_mat u = lop_mat_cols(lop_mat_rows(s->gram, 0, PANEL), 0, PANEL);
+    for (int32_t at = 0; at < s->b.cols; at += PANEL) {
+        const int32_t width = s->b.cols - at < PANEL ? s->b.cols - at : PANEL;
+        const lop_launch_shape rows = lop_by_rows(s->b.rows, width, LOP_F32);
+        const lop_arg args[] = {LOP_M(lop_mat_cols(s->b, at, width)),
+                                LOP_M(u),
+                                LOP_M(lop_mat_cols(s->keep, at / 8, width / 8)),
+                                LOP_M(lop_mat_cols(s->c, at, width)),
+                                LOP_M(s->per_row),
+                                LOP_I(n),
+                                LOP_I(m),
+                                LOP_I(width)};
+        LOP_TRY(LOP_LAUNCH(q, LOP_KERNEL_sparsegpt_row, &rows, args));
+    }
+    return LOP_OK;
+}
+
+static lop_status run_sparsegpt(lop_queue *q, const ops_set *s)
+{
+    return run_panels(q, s, 0, 0);
+}
+
+static lop_status run_sparsegpt_2_of_4(lop_queue *q, const ops_set *s)
+{
+    return run_panels(q, s, 2, 4);
+}
+
 static lop_status run_wanda_part(lop_queue *q, const ops_set *s)
 {
     const lop_launch_shape shape = {.groups = s->score.rows, .cols = s->score.cols, .word = LOP_F32};
@@ -447,6 +479,8 @@ const ops_case ops_cases[] = {
     {"rank_rows", run_rank_rows, OPS_F32, 1, 2, 0},
     {"wanda_part", run_wanda_part, OPS_F32, 2, 2, 2},
     {"wanda_within", run_wanda_within, OPS_F32, 1, 0, 1},
+    {"sparsegpt_panels", run_sparsegpt, OPS_F32, 3, 0.125, 64}, /* half of the columns go */
+    {"sparsegpt_panels_2_of_4", run_sparsegpt_2_of_4, OPS_F32, 3, 0.125, 72},
     {"bernoulli", run_bernoulli, OPS_F32, 0, 1, 0},
     {"error_back", run_error_back, OPS_EVERY, 1, 8, 5},
     {"reciprocal", run_reciprocal, OPS_F32, 2, 0, 2},

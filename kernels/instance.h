@@ -45,6 +45,7 @@
 #include "kernels/reduce_end.cl"
 #include "kernels/select.cl"
 #include "kernels/select_all.cl"
+#include "kernels/sparsegpt.cl"
 #include "kernels/step.cl"
 #include "kernels/symmetric.cl"
 #include "kernels/tile_factor.cl"

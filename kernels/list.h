@@ -92,6 +92,9 @@ K(rate_count_row, F32, M, M, M, M, M, I, I, I, I, I, I)
 K(rate_mean, F32, M, M, L, I)
 K(rate_grad_row, F32, M, M, M, M, M, F, F, I, I, I, I)
 
+/* sparsegpt.cl */
+K(sparsegpt_row, F32, M, M, M, M, M, I, I, I)
+
 /* quant.cl */
 K(quant_range_row, WORDS, M, M, M, I)
 K(quant_row, WORDS, M, M, M, M, I, I)

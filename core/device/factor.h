@@ -26,8 +26,8 @@ LOP_CHECKED lop_status lop_add_diag(lop_queue *q, lop_mat h, float x, lop_mat ti
  * lop_revive the mean is over all columns, those revived included.  Shapes: h (C, C) f32 in place, mean (1, 1) f32. */
 LOP_CHECKED lop_status lop_damp(lop_queue *q, lop_mat h, float fraction, lop_mat mean);
 
-/* h[i,i] = 1 where it is 0: a column that never saw an input.  Shapes: h (C, C) f32 in place. */
-LOP_CHECKED lop_status lop_revive(lop_queue *q, lop_mat h);
+/* h[i,i] = x where it is 0: a column that never saw an input.  Shapes: h (C, C) f32 in place. */
+LOP_CHECKED lop_status lop_revive(lop_queue *q, lop_mat h, float x);
 
 /* ------------------------------------------------------------------------------------------------ halves */
 

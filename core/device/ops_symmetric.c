@@ -80,11 +80,11 @@ lop_status lop_damp(lop_queue *q, lop_mat h, float fraction, lop_mat mean)
     return diag_add(q, h, fraction, mean, true);
 }
 
-lop_status lop_revive(lop_queue *q, lop_mat h)
+lop_status lop_revive(lop_queue *q, lop_mat h, float x)
 {
     const lop_operand operands[] = {square(h, LOP_WRITTEN)};
     LOP_CHECK(q, "revive", operands);
     const lop_launch_shape one = lop_by_rows(h.cols > 0, h.cols, LOP_F32);
-    const lop_arg args[] = {LOP_M(h), LOP_F(1.0f), LOP_I(h.cols)};
+    const lop_arg args[] = {LOP_M(h), LOP_F(x), LOP_I(h.cols)};
     return LOP_LAUNCH(q, LOP_KERNEL_diag_revive, &one, args);
 }

@@ -155,7 +155,8 @@ static lop_status ask(const lop_settings *settings, const lop_target *target, lo
 static lop_status measure_block(lop_prune_block *block)
 {
     lop_besa b;
-    return lop_besa_place(block, &b);
+    LOP_TRY(lop_besa_place(block, &b));
+    return b.options.metric == LOP_BESA_BY_INVERSE ? lop_besa_measure_factor(block->arena, &b) : LOP_OK;
 }
 
 lop_status lop_besa_tell(const lop_besa *b, const char *part)

@@ -33,12 +33,27 @@ lop_status lop_besa_place_factors(lop_arena *a, lop_besa *b)
     return lop_arena_mat(a, 1, 2, LOP_I32, &b->factor_bad);
 }
 
+lop_status lop_besa_measure_factor(lop_arena *a, const lop_besa *b)
+{
+    int32_t most = 1;
+    lop_mat h;
+    for (int32_t i = 0; i < b->count; i++)
+        if (b->linears[i].order.cols > most) most = b->linears[i].order.cols;
+    const lop_arena_mark mark = lop_arena_here(a);
+    const lop_status status = lop_arena_mat(a, most, most, LOP_F32, &h);
+    lop_arena_reset(a, mark);
+    return status;
+}
+
 static lop_status factor_one(lop_besa *b, const lop_besa_linear *l)
 {
     lop_queue *q = b->block->queue;
-    const lop_mat h = l->linear->gram;
+    const lop_mat gram = l->linear->gram;
+    lop_mat h;
     lop_bad bad;
-    LOP_TRY(lop_revive(q, h));
+    LOP_TRY(lop_arena_mat(b->block->arena, gram.rows, gram.cols, LOP_F32, &h));
+    LOP_TRY(lop_cast(q, gram, h));
+    LOP_TRY(lop_revive(q, h, 1.0f));
     LOP_TRY(lop_damp(q, h, b->options.damping, b->factor_mean));
     LOP_TRY(lop_inverse_factor(q, h, b->factor_scratch, b->factor_bad));
     LOP_TRY(lop_diagonal(q, h, l->factor));
@@ -52,7 +67,11 @@ static lop_status factor_one(lop_besa *b, const lop_besa_linear *l)
 
 lop_status lop_besa_factor(lop_besa *b)
 {
-    for (int32_t i = 0; i < b->count; i++)
-        if (same_input(b, i) == NULL) LOP_TRY(factor_one(b, &b->linears[i]));
-    return LOP_OK;
+    lop_status status = LOP_OK;
+    const lop_arena_mark mark = lop_arena_here(b->block->arena);
+    for (int32_t i = 0; i < b->count && status == LOP_OK; i++) {
+        if (same_input(b, i) == NULL) status = factor_one(b, &b->linears[i]);
+        lop_arena_reset(b->block->arena, mark);
+    }
+    return status;
 }

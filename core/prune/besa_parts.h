@@ -118,9 +118,10 @@ LOP_CHECKED lop_status lop_besa_place(lop_prune_block *block, lop_besa *out);
 /* Trial weights, orders and first logits (besa_begin.c); waits for small uploads. */
 LOP_CHECKED lop_status lop_besa_begin(lop_besa *b);
 
-/* The factors' diagonals from the Gram matrices, which are overwritten (besa_factor.c). LOP_E_NUMERIC: a matrix that damping
- * does not save. Waits. */
+/* The factors' diagonals from copies of the Gram matrices, one at a time, whose room is measured apart (besa_factor.c).
+ * LOP_E_NUMERIC: a matrix that damping does not save. Waits. */
 LOP_CHECKED lop_status lop_besa_place_factors(lop_arena *a, lop_besa *b);
+LOP_CHECKED lop_status lop_besa_measure_factor(lop_arena *a, const lop_besa *b);
 LOP_CHECKED lop_status lop_besa_factor(lop_besa *b);
 
 /* Learned grids (besa_clip.c): placed, begun, the trial's weights put on them before a step, the gradient of rows [first,

@@ -6,10 +6,6 @@
 
 #include <string.h>
 
-static const lop_method method_sparsegpt = {
-    .name = "sparsegpt",
-    .summary = "layer-wise pruning with second-order compensation of what remains",
-    .source = "SparseGPT, Frantar and Alistarh 2023, Alg. 1; sparsegpt.py fasterprune"};
 static const lop_method method_sparsellm = {
     .name = "sparsellm",
     .summary = "global pruning by auxiliary variables, solved in alternation",
@@ -29,8 +25,8 @@ static const lop_method method_flap = {.name = "flap",
                                        .source = "FLAP, An et al. 2023"};
 
 static const lop_method *const methods[] = {
-    &lop_method_magnitude,   &lop_method_wanda,    &method_sparsegpt, &lop_method_besa, &method_sparsellm,
-    &method_policy_gradient, &method_magnitude_sp, &method_wanda_sp,  &method_flap,
+    &lop_method_magnitude,   &lop_method_wanda,    &lop_method_sparsegpt, &lop_method_besa, &method_sparsellm,
+    &method_policy_gradient, &method_magnitude_sp, &method_wanda_sp,      &method_flap,
 };
 
 int lop_method_rows(void)
@@ -55,6 +51,14 @@ const lop_method *lop_method_find(const char *name)
 {
     for (int i = 0; name != NULL && i < lop_method_rows(); i++)
         if (same_name(methods[i]->name, name) || same_name(methods[i]->alias, name)) return methods[i];
+    return NULL;
+}
+
+const lop_update *lop_update_find(const char *name)
+{
+    static const lop_update *const updates[] = {&lop_update_sparsegpt};
+    for (size_t i = 0; i < sizeof updates / sizeof updates[0]; i++)
+        if (same_name(updates[i]->name, name)) return updates[i];
     return NULL;
 }
 

@@ -19,8 +19,9 @@ enum {
     LOP_NEED_GRAM = 1 << 1,      /* sums of products of all pairs of them */
     LOP_NEED_LEARNING = 1 << 2,  /* lop_learning */
     LOP_NEED_DENSE_STREAM =
-        1 << 3,              /* it wants what the dense model has there, not the dense block of this input */
-    LOP_NEED_MIDDLE = 1 << 4 /* it wants that between the halves of the block too */
+        1 << 3,               /* it wants what the dense model has there, not the dense block of this input */
+    LOP_NEED_MIDDLE = 1 << 4, /* it wants that between the halves of the block too */
+    LOP_NEED_SPARE = 1 << 5   /* room for changed weights */
 };
 typedef struct lop_need {
     uint32_t what;   /* LOP_NEED_... */
@@ -44,10 +45,10 @@ typedef struct lop_prune_linear {
     int32_t block;               /* of the span, that it belongs to */
     lop_target target;
     lop_mat colsum_sq; /* (1, in) f32; absent unless needed */
-    lop_mat
-        gram; /* (in, in) f32, lower triangle, one matrix for linears of one input, the method's to overwrite;
-                          absent unless needed */
-    lop_mat keep; /* (out, ceil(in/8)) u8: the method fills it */
+    lop_mat gram;      /* (in, in) f32, lower triangle, one matrix for linears of one input; read only, absent
+                          unless needed */
+    lop_mat spare;     /* (out, in) W: room that `changed` may be, absent unless needed */
+    lop_mat keep;      /* (out, ceil(in/8)) u8: the method fills it */
     lop_mat
         changed; /* (out, in) W: absent, or what the method sets for weights to stand in the dense ones' place, dropped
                         ones as they like; it outlives the method's own arena. On the points of `grid` if that is there */
@@ -73,8 +74,13 @@ typedef struct lop_learning {
     int32_t windows, tokens;        /* of a step at most; of a window */
 } lop_learning;
 
+typedef struct lop_prune_block lop_prune_block;
+
+/* The block runs with what was decided for its first `count` linears, and the statistics of `input` are gathered anew. */
+typedef lop_status lop_again_fn(const lop_prune_block *block, int32_t count, lop_input_id input);
+
 /* A block, or a span of them, in the hands of a method. What the method places in `arena` is gone when it returns. */
-typedef struct lop_prune_block {
+struct lop_prune_block {
     int32_t index; /* of the first */
     lop_prune_linear
         linears[LOP_SPAN_MOST * LOP_LINEAR_COUNT]; /* those chosen, block by block in module order */
@@ -86,9 +92,12 @@ typedef struct lop_prune_block {
     lop_log *log;
     json_t *learned[LOP_SPAN_MOST]; /* objects: what the method tells the report of each block; of the span,
                                        the first */
-    lop_part_fn *part;              /* NULL: nobody measures */
+    int64_t tokens;                 /* that statistics are of */
+    lop_again_fn *again;            /* NULL: nobody can, or there is a span of several blocks */
+    void *again_user;
+    lop_part_fn *part; /* NULL: nobody measures */
     void *part_user;
-} lop_prune_block;
+};
 
 typedef struct lop_method {
     const char *name, *alias; /* alias NULL: none */
@@ -102,7 +111,23 @@ typedef struct lop_method {
     lop_status (*ask)(const lop_settings *settings, const lop_target *target, lop_log *log, lop_need *need);
     lop_status (*block)(lop_prune_block *block);   /* in depth order; NULL: known, not in this version */
     lop_status (*measure)(lop_prune_block *block); /* places what `block` takes; its arena only measures */
+    double (*flops)(int32_t out, int32_t in,
+                    bool first); /* of deciding on a linear, the first of its input or not; NULL:
+                                                             one a weight */
 } lop_method;
+
+/* What may follow a method on each block: keep bits stay, and kept weights make up for what is gone. It sees the block as the
+ * method did and sets `changed`. */
+typedef struct lop_update {
+    const char *name;
+    uint32_t needs; /* LOP_NEED_... */
+    lop_status (*block)(lop_prune_block *block);
+    lop_status (*measure)(lop_prune_block *block);
+    double (*flops)(int32_t out, int32_t in, bool first);
+} lop_update;
+
+/* By name; NULL when unknown. */
+const lop_update *lop_update_find(const char *name);
 
 /* By name or alias; NULL when unknown. */
 const lop_method *lop_method_find(const char *name);
@@ -114,6 +139,7 @@ const lop_method *lop_method_row(int index);
 /* Finds a method that this version can run. LOP_E_ARGUMENT: unknown (the known are listed); LOP_E_UNSUPPORTED. */
 LOP_CHECKED lop_status lop_method_need(const char *name, const lop_method **out);
 
-extern const lop_method lop_method_magnitude, lop_method_wanda, lop_method_besa;
+extern const lop_method lop_method_magnitude, lop_method_wanda, lop_method_besa, lop_method_sparsegpt;
+extern const lop_update lop_update_sparsegpt;
 
 #endif

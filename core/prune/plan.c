@@ -48,6 +48,43 @@ static double flops_of_learning(const lop_run *run, double forward)
     return run->need.epochs * (forward + back);
 }
 
+/* What a Gram matrix of every distinct input takes, by token. */
+static double flops_of_grams(const lop_run *run)
+{
+    double sum = 0.0;
+    bool seen[LOP_INPUT_COUNT] = {false};
+    if ((run->need.what & LOP_NEED_GRAM) == 0) return 0.0;
+    for (int i = 0; i < LOP_LINEAR_COUNT; i++) {
+        const lop_linear_file *l = &run->net.blocks[0].linear[i];
+        if (l->weight == NULL || seen[l->input]) continue;
+        seen[l->input] = true;
+        sum += (double)l->in * ((double)l->in + 1.0);
+    }
+    return sum * run->net.config->blocks;
+}
+
+/* Of deciding on all linears that are chosen. */
+static double flops_of(const lop_run *run, double (*flops)(int32_t out, int32_t in, bool first))
+{
+    double sum = 0.0;
+    for (int32_t b = 0; b < run->choice.blocks; b++) {
+        bool seen[LOP_INPUT_COUNT] = {false};
+        for (int i = 0; i < LOP_LINEAR_COUNT; i++) {
+            const lop_linear_file *l = &run->net.blocks[b].linear[i];
+            if (!lop_choice_takes(&run->choice, &run->net, b, (lop_linear_id)i)) continue;
+            sum += flops != NULL ? flops(l->out, l->in, !seen[l->input]) : (double)l->out * l->in;
+            seen[l->input] = true;
+        }
+    }
+    return sum;
+}
+
+static double flops_of_pruning(const lop_run *run)
+{
+    const double method = flops_of(run, run->method->flops);
+    return run->update == NULL ? method : method + flops_of(run, run->update->flops);
+}
+
 /* Calibration: one dense forward of every block, and one of the dense model's stream if that is kept; learning, where the method does; propagation: one forward of the pruned
  * block, and one more for each loss that needs its own. */
 static lop_status plan_make(const lop_run *run, json_t **out)
@@ -62,12 +99,13 @@ static lop_status plan_make(const lop_run *run, json_t **out)
                             : 0.0;
     const uint64_t reader = lop_reader_bytes(&run->net, run->call->device, LOP_ON_HOST),
                    disk = disk_bytes(run);
-    const double weights = (double)run->net.prunable;
+    const double tokens = (double)run->calibration.windows * run->calibration.seqlen;
     const stage stages[] = {
         {"load", bytes.weights, reader, 0, 0.0},
-        {"calibrate", bytes.device, reader, 0, once * (lop_run_has_dense_stream(run) ? 2.0 : 1.0)},
+        {"calibrate", bytes.device, reader, 0,
+         once * (lop_run_has_dense_stream(run) ? 2.0 : 1.0) + flops_of_grams(run) * tokens},
         {lop_run_learns(run) ? "learn" : NULL, bytes.device, reader, 0, flops_of_learning(run, once)},
-        {"prune", bytes.device, reader, 0, weights},
+        {"prune", bytes.device, reader, 0, flops_of_pruning(run)},
         {"propagate", bytes.device, reader, 0, once * (run->options.loss_before ? 2.0 : 1.0)},
         {"write", bytes.weights, 2 * (uint64_t)lop_run_job_bytes(run), disk, 0.0},
     };

@@ -106,11 +106,20 @@ static lop_status apply_linear(lop_run *run, const lop_prune_linear *linear, lop
     to->bits = lop_job_place(job, (size_t)lop_mat_elements(keep));
     if (run->options.save_masks) to->mask = lop_masks_find(&run->masks, t->name);
     if (linear->grid.bits != 0) LOP_TRY(lop_run_quant_apply(run, linear));
-    if (lop_mat_present(linear->changed)) LOP_TRY(lop_cast(&run->queue, linear->changed, w));
+    to->changed = lop_mat_present(linear->changed);
+    if (to->changed) LOP_TRY(lop_cast(&run->queue, linear->changed, w));
     LOP_TRY(lop_zero_dropped(&run->queue, keep, w));
     LOP_TRY(bring(run, linear, lop_run_type(out), job, to->values));
     if (linear->grid.bits != 0) LOP_TRY(grids_fetch(run, &linear->grid, job, to));
     return fetch(run, keep, job, to->bits);
+}
+
+/* The writer adds to the line of what it writes. Who reads it must know that kept weights are not the source's; on grids that
+ * is told by the grids. */
+static lop_status line_hand(lop_job_linear *to, json_t *line)
+{
+    to->json = line;
+    return to->changed && to->quant.bits == 0 ? lop_json_put(line, "changed", json_true()) : LOP_OK;
 }
 
 lop_status lop_run_lines(lop_run *run, const lop_run_counts *counts, lop_job *job)
@@ -126,10 +135,10 @@ lop_status lop_run_lines(lop_run *run, const lop_run_counts *counts, lop_job *jo
                                           .zeros = counts->at[LOP_COUNT_AFTER][i],
                                           .zeros_before = counts->at[LOP_COUNT_BEFORE][i]};
         LOP_TRY(lop_report_linear_json(&linear, &line));
-        for (int j = 0; j < job->count; j++)
-            if (job->linears[j].name == linear.name) job->linears[j].json = line;
         if (json_array_append_new(json_object_get(job->block, "linears"), line) != 0)
             return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
+        for (int j = 0; j < job->count; j++)
+            if (job->linears[j].name == linear.name) LOP_TRY(line_hand(&job->linears[j], line));
     }
     return LOP_OK;
 }

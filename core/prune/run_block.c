@@ -48,6 +48,7 @@ static void choose_block(lop_run *run, int32_t index, int32_t k, lop_prune_block
     const lop_run_mats *m = &run->mats;
     const lop_statistics *statistics = &m->statistics[k];
     const bool sums = (run->need.what & LOP_NEED_COLSUM_SQ) != 0;
+    const bool spare = (run->need.what & LOP_NEED_SPARE) != 0;
     for (int32_t i = 0; i < run->span[k]->count; i++) {
         const lop_linear_view *view = &run->span[k]->linears[i];
         if (index >= 0 && !lop_choice_takes(&run->choice, &run->net, index + k, view->id)) continue;
@@ -57,6 +58,7 @@ static void choose_block(lop_run *run, int32_t index, int32_t k, lop_prune_block
                                .target = run->target,
                                .colsum_sq = sums ? statistics->colsum_sq[view->input] : LOP_NONE,
                                .gram = statistics->gram[view->input],
+                               .spare = spare ? m->other[k].linears[i].w : LOP_NONE,
                                .keep = m->keep[k][i],
                                .grid = m->grid[k][i]};
     }
@@ -78,7 +80,10 @@ void lop_run_choose(lop_run *run, int32_t index, lop_prune_block *out)
                              .queue = &run->queue,
                              .arena = run->arena,
                              .settings = run->call->settings,
-                             .log = run->call->log};
+                             .log = run->call->log,
+                             .tokens = (int64_t)run->calibration.windows * run->calibration.seqlen,
+                             .again = run->span_count == 1 ? lop_run_pass_again : NULL,
+                             .again_user = run};
     for (int32_t k = 0; k < run->span_count; k++) {
         run->learning.blocks[k] = (lop_learning_block){run->span[k], &m->other[k], &m->tape[k]};
         choose_block(run, index, k, out);
@@ -110,8 +115,11 @@ static lop_status decide(lop_run *run, int32_t index, lop_prune_block *chosen)
         if (run->learned[k] == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
     }
     if (run->options.loss_before) LOP_TRY(loss_of_magnitude(run, chosen));
-    const lop_status status = run->method->block(chosen);
+    lop_status status = run->method->block(chosen);
     if (status != LOP_OK) lop_note("while pruning block %d with %s", index, run->method->name);
+    if (status != LOP_OK || run->update == NULL) return status;
+    status = run->update->block(chosen);
+    if (status != LOP_OK) lop_note("while updating block %d with %s", index, run->update->name);
     return status;
 }
 

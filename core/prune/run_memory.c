@@ -16,13 +16,13 @@ static lop_status measure_linear(const lop_run *run, const lop_linear_view *view
     return status;
 }
 
-static lop_status measure_method(lop_run *run, const lop_method *method, bool by_default)
+static lop_status measure_method(lop_run *run, lop_status (*measure)(lop_prune_block *block), bool by_default)
 {
     lop_prune_block all;
     const lop_arena_mark mark = lop_arena_here(run->arena);
     lop_run_choose(run, -1, &all);
     if (by_default) all.settings = NULL;
-    const lop_status status = method->measure != NULL ? method->measure(&all) : LOP_OK;
+    const lop_status status = measure != NULL ? measure(&all) : LOP_OK;
     lop_arena_reset(run->arena, mark);
     return status;
 }
@@ -34,8 +34,9 @@ static lop_status measure_work(lop_run *run)
     for (int32_t k = 0; k < run->span_count; k++) run->span[k] = &run->mats.blocks[k];
     lop_run_turn(run, 0);
     for (int32_t i = 0; i < run->block->count; i++) LOP_TRY(measure_linear(run, &run->block->linears[i]));
-    LOP_TRY(measure_method(run, run->method, false));
-    return run->options.loss_before ? measure_method(run, &lop_method_magnitude, true) : LOP_OK;
+    LOP_TRY(measure_method(run, run->method->measure, false));
+    if (run->update != NULL) LOP_TRY(measure_method(run, run->update->measure, false));
+    return run->options.loss_before ? measure_method(run, lop_method_magnitude.measure, true) : LOP_OK;
 }
 
 /* What a pass over calibration windows has of block k of a span, and a learner. */
@@ -43,7 +44,7 @@ static lop_status place_pass(lop_run *run, lop_run_mats *m, int32_t k)
 {
     LOP_TRY(lop_statistics_place(run->arena, &run->net, m->x.rows, (run->need.what & LOP_NEED_GRAM) != 0,
                                  &m->statistics[k]));
-    if (run->options.loss_before || lop_run_learns(run))
+    if (run->options.loss_before || lop_run_learns(run) || (run->need.what & LOP_NEED_SPARE) != 0)
         LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->other[k]));
     if (!lop_run_learns(run)) return LOP_OK;
     return lop_tape_place(run->arena, &run->net, run->word, run->need.windows, run->calibration.seqlen, k > 0,

@@ -51,6 +51,18 @@ static const lop_option options[] = {
      .high = 1 << 20,
      .unit = "columns",
      .help = "neighbours in a row that share a grid; 0: all of the row"},
+    {.name = "update",
+     .kind = LOP_OPTION_CHOICE,
+     .default_text = "none",
+     .choices = "none|sparsegpt",
+     .help = "what follows on the method's masks: kept weights make up for what is gone, column by column",
+     .source = "SparseGPT, Alg. 1, with masks that are given; Wanda's ablation of weight updates"},
+    {.name = "update-damping",
+     .kind = LOP_OPTION_REAL,
+     .default_text = "0.01",
+     .low = 0,
+     .high = 1e3,
+     .help = "with update: what the Hessian's diagonal grows by, a part of its mean"},
     {.name = "layers", .kind = LOP_OPTION_TEXT, .help = "a:b prunes blocks a up to but not including b"},
     {.name = "skip",
      .kind = LOP_OPTION_TEXT,
@@ -157,8 +169,9 @@ static lop_status calibration_take(lop_run *run)
     lop_run_options *o = &run->options;
     LOP_TRY(lop_calibration_open(&run->net, run->call->settings, run->call->log, &run->calibration));
     if (run->calibration.ids == NULL && run->need.what != 0)
-        return LOP_FAIL(LOP_E_ARGUMENT, "method %s needs calibration data: give --calib FILE",
-                        run->method->name);
+        return LOP_FAIL(LOP_E_ARGUMENT, "%s %s needs calibration data: give --calib FILE",
+                        run->method->needs != 0 ? "method" : "update",
+                        run->method->needs != 0 ? run->method->name : run->update->name);
     if (run->calibration.ids == NULL) o->loss_before = o->loss_after = o->dense_stream = false;
     if (o->forward_batch > run->calibration.windows && run->calibration.windows > 0)
         o->forward_batch = run->calibration.windows;
@@ -180,12 +193,34 @@ static lop_status losses_leave(lop_run *run)
     return LOP_OK;
 }
 
+/* What follows the method on each block. */
+static lop_status update_read(lop_run *run)
+{
+    run->update = lop_update_find(lop_settings_text(run->call->settings, "update"));
+    if (run->update == NULL) return LOP_OK;
+    if (strcmp(run->update->name, run->method->name) == 0)
+        return LOP_FAIL(LOP_E_ARGUMENT, "method %s updates weights by itself: leave --update out",
+                        run->method->name);
+    run->need.what |= run->update->needs;
+    return LOP_OK;
+}
+
+/* Weights that make up for others lie on no grid. */
+static lop_status grids_check(const lop_run *run)
+{
+    if (run->options.quant.bits == 0 || (run->need.what & LOP_NEED_SPARE) == 0) return LOP_OK;
+    return LOP_FAIL(LOP_E_ARGUMENT, "quantize-bits does not go with %s sparsegpt: leave one out",
+                    run->update != NULL ? "update" : "method");
+}
+
 /* The windows of a step lie in one batch of the stream. */
 static lop_status need_read(lop_run *run)
 {
     const lop_settings *s = run->call->settings;
     run->need = (lop_need){.what = run->method->needs, .windows = 1, .span = 1};
     if (run->method->ask != NULL) LOP_TRY(run->method->ask(s, &run->target, run->call->log, &run->need));
+    LOP_TRY(update_read(run));
+    LOP_TRY(grids_check(run));
     if (lop_run_has_dense_stream(run)) LOP_TRY(losses_leave(run));
     const int32_t batch = run->options.forward_batch;
     if (!lop_run_learns(run) || batch % run->need.windows == 0) return LOP_OK;

@@ -69,6 +69,7 @@ typedef struct lop_run_bytes {
 typedef struct lop_run {
     const lop_prune_call *call;
     const lop_method *method;
+    const lop_update *update; /* what follows it on each block; NULL: nothing */
     lop_run_options options;
     lop_target target;
     lop_need need; /* of the method under these settings */
@@ -178,6 +179,7 @@ LOP_CHECKED lop_status lop_run_pass_dense(lop_run *run, int32_t index);
 LOP_CHECKED lop_status lop_run_pass_pruned(lop_run *run);
 LOP_CHECKED lop_status lop_run_pass_beside(lop_run *run, int32_t index); /* moves the dense stream on */
 LOP_CHECKED lop_status lop_run_pass_loss(lop_run *run);                  /* measures LOP_LOSS_BEFORE only */
+lop_status lop_run_pass_again(const lop_prune_block *block, int32_t count, lop_input_id input);
 LOP_CHECKED lop_status lop_run_pass_replay(lop_run *run, int32_t index); /* propagates only */
 
 /* What the work on run->block counts and measures, on the device until it is looked at (run_count.c). */

@@ -147,6 +147,34 @@ lop_status lop_run_pass_dense(lop_run *run, int32_t index)
     return needs ? statistics_end(run) : LOP_OK;
 }
 
+static lop_status put_decided(lop_run *run, const lop_prune_linear *linear)
+{
+    const lop_mat w = linear->view->w;
+    if (lop_mat_present(linear->changed)) LOP_TRY(lop_cast(&run->queue, linear->changed, w));
+    return lop_zero_dropped(&run->queue, linear->keep, w);
+}
+
+lop_status lop_run_pass_again(const lop_prune_block *block, int32_t count, lop_input_id input)
+{
+    lop_run *run = block->again_user;
+    const lop_statistics *all = &run->mats.statistics[0];
+    lop_statistics s = {0};
+    s.colsum_sq[input] = all->colsum_sq[input];
+    s.parts[input] = all->parts[input];
+    s.gram[input] = all->gram[input];
+    const lop_watch watch = {.fn = lop_statistics_watch, .user = &s};
+    for (int32_t i = 0; i < count; i++) LOP_TRY(put_decided(run, &block->linears[i]));
+    LOP_TRY(lop_statistics_reset(&run->queue, &s));
+    for (int32_t i = 0; i < run->input.count; i++) {
+        const lop_mat x = batch_x(run, i);
+        LOP_TRY(batch_load(run, &run->input, i, x));
+        LOP_TRY(block_forward(run, run->span[0], x, &watch));
+    }
+    LOP_TRY(lop_statistics_end(&run->queue, &s));
+    LOP_TRY(lop_statistics_sum(run->comm, &run->queue, &s));
+    return statistics_count(run, &s);
+}
+
 lop_status lop_run_pass_beside(lop_run *run, int32_t index)
 {
     middle_pass middle = {run, 0};

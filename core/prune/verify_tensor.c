@@ -12,7 +12,8 @@ typedef struct reading {
     const lop_tensor *t;      /* in the folder */
     const lop_tensor *before; /* in the source; NULL: not compared */
     const lop_mask_entry *mask;
-    bool pruned; /* zeros may stand where the source has none */
+    bool pruned;  /* zeros may stand where the source has none */
+    bool changed; /* kept weights make up for others */
     lop_verify_grid grid;
     int64_t off_grid; /* weights that are no point of theirs */
     int64_t rows, cols;
@@ -55,13 +56,14 @@ static bool is_kept(const reading *r, int64_t row, int64_t col, uint32_t have)
     return (r->bits[(size_t)row * line + (size_t)col / 8] >> (7 - col % 8) & 1) != 0;
 }
 
-/* One element: what the mask drops is +0 to the bit; what is kept is the source's to the bit, unless it lies on a grid. */
+/* One element: what the mask drops is +0 to the bit; what is kept is the source's to the bit, unless it lies on a grid
+ * or has changed to make up for others. */
 static void element_check(reading *r, int64_t row, int64_t col, uint32_t have, const unsigned char *wanted,
                           int64_t i)
 {
     const bool kept = is_kept(r, row, col, have);
     if (!kept && have != 0) note_wrong(r, row, col, "the mask drops this weight", have, 0);
-    if (!kept || wanted == NULL || r->grid.scale != NULL) return;
+    if (!kept || wanted == NULL || r->changed || r->grid.scale != NULL) return;
     const uint32_t want = word_at(wanted, r->word, i);
     if (have != want) note_wrong(r, row, col, "is not the source's", have, want);
 }
@@ -318,6 +320,7 @@ lop_status lop_verify_linear(lop_verifying *v, const lop_tensor *t)
     const bool alone = is_left_alone(v, &r);
     const lop_target claimed = alone ? (lop_target){0} : v->pattern;
     r.pruned = !alone;
+    r.changed = !alone && json_is_true(json_object_get(lop_verify_line(v, t->name), "changed"));
     LOP_TRY_DONE(grid_find(v, &r));
     LOP_TRY_DONE(rows_read(v, &r, &claimed, digest));
     v->zeros += r.zeros;

@@ -20,6 +20,7 @@ typedef struct lop_job_linear {
     size_t values; /* where in the job's memory they lie, in the output's type */
     uint64_t bytes;
     size_t bits;                /* where its keep bits lie */
+    bool changed;               /* kept weights are not the source's */
     lop_quant quant;            /* bits 0: its weights lie on no grids */
     int32_t grids;              /* of a row */
     size_t scale, zero;         /* where those of its grids lie, f32 */

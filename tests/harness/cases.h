@@ -32,15 +32,16 @@ typedef enum case_role {
 } case_role;
 
 typedef enum case_fill {
-    FILL_KIND,    /* as the kind of input says, times `high` if that is not 0 */
-    FILL_NONNEG,  /* the same without signs */
-    FILL_PLAIN,   /* uniform in (-1, 1) whatever the kind */
-    FILL_INT,     /* whole numbers in [low, high] */
-    FILL_KEEP,    /* keep bits of `high` columns */
-    FILL_RANK,    /* columns of the first matrix by rank, row by row */
-    FILL_ANGLE,   /* cosines in the first half of a row, sines in the second */
-    FILL_NAN,     /* NaN: what an output holds that is not to be read */
-    FILL_POSITIVE /* the lower triangle of a positive definite matrix, NaN above */
+    FILL_KIND,     /* as the kind of input says, times `high` if that is not 0 */
+    FILL_NONNEG,   /* the same without signs */
+    FILL_PLAIN,    /* uniform in (-1, 1) whatever the kind */
+    FILL_INT,      /* whole numbers in [low, high] */
+    FILL_KEEP,     /* keep bits of `high` columns */
+    FILL_RANK,     /* columns of the first matrix by rank, row by row */
+    FILL_ANGLE,    /* cosines in the first half of a row, sines in the second */
+    FILL_NAN,      /* NaN: what an output holds that is not to be read */
+    FILL_POSITIVE, /* the lower triangle of a positive definite matrix, NaN above */
+    FILL_UPPER /* an upper triangle, NaN below: 1/2 to 3/2 on the diagonal, beside it numbers in (-2, 2) by its columns */
 } case_fill;
 
 enum { LOOSE_ROWS = 1, LOOSE_COLS = 2 }; /* a matrix may have more rows or columns than the case gives it */

@@ -79,6 +79,7 @@ static double one(const case_mat *m, case_kind kind, int32_t c, draw *d)
         return (double)NAN;
     case FILL_RANK: /* made of another matrix, in instance.c */
     case FILL_POSITIVE:
+    case FILL_UPPER:
     case FILL_KEEP:
         break;
     }
@@ -122,12 +123,23 @@ static void positive_fill(const case_mat *m, case_kind kind, draw *d, double *va
     }
 }
 
+static void upper_fill(const case_mat *m, draw *d, double *values)
+{
+    const int64_t n = m->cols;
+    for (int64_t i = 0; i < n * n; i++)
+        values[i] = i % n < i / n    ? (double)NAN
+                    : i % n == i / n ? 0.5 + draw_unit(d)
+                                     : 2.0 * uniform(d) / (double)n;
+}
+
 void input_fill(const case_mat *m, case_kind kind, draw *d, double *values)
 {
     const int64_t n = (int64_t)m->rows * m->cols;
+    const bool whole = m->fill == FILL_POSITIVE || m->fill == FILL_UPPER;
     if (m->fill == FILL_POSITIVE) positive_fill(m, kind, d, values);
+    if (m->fill == FILL_UPPER) upper_fill(m, d, values);
     for (int64_t i = 0; i < n; i++) {
-        if (m->fill != FILL_POSITIVE) values[i] = one(m, kind, (int32_t)(i % m->cols), d);
+        if (!whole) values[i] = one(m, kind, (int32_t)(i % m->cols), d);
         if (word_of(m->type) != NULL) values[i] = ref_word_round(word_of(m->type), values[i]);
     }
     const bool follows = m->fill == FILL_KIND || m->fill == FILL_NONNEG;

@@ -138,16 +138,16 @@ static void damp_reference(const case_at *at, ref_mat *m)
     ref_damp(&m[0], 0.125, &m[1]);
 }
 
+static const float revivals[] = {1.0f, 0x1p-80f};
+
 static lop_status revive_call(lop_queue *q, const case_at *at, const lop_mat *m)
 {
-    (void)at;
-    return lop_revive(q, m[0]);
+    return lop_revive(q, m[0], revivals[at->variant]);
 }
 
 static void revive_reference(const case_at *at, ref_mat *m)
 {
-    (void)at;
-    ref_revive(&m[0]);
+    ref_revive(&m[0], (double)revivals[at->variant]);
 }
 
 /* ------------------------------------------------------------------------------------------------ scores */
@@ -183,7 +183,7 @@ static const op_case table[] = {
     {"diagonal", F32, KINDS_ALL, 1, 0, &squares, diagonal_mats, diagonal_call, diagonal_reference, NULL},
     {"add_diag", F32, KINDS_ALL, 2, 0, &squares, add_diag_mats, add_diag_call, add_diag_reference, NULL},
     {"damp", F32, KINDS_ALL, 1, CASE_STEPS, &squares, damp_mats, damp_call, damp_reference, NULL},
-    {"revive", F32, KINDS_ALL, 1, 0, &squares, square_mats, revive_call, revive_reference, NULL},
+    {"revive", F32, KINDS_ALL, 2, 0, &squares, square_mats, revive_call, revive_reference, NULL},
     {"score_obs", WORDS_ALL, KINDS_ALL, 2, 0, &shapes_rows, score_mats, score_call, score_reference,
      score_flops},
 };

@@ -19,7 +19,7 @@ void ref_reverse(ref_mat *x);
 void ref_diagonal(const ref_mat *h, ref_mat *diagonal);
 void ref_add_diag(ref_mat *h, double x, const ref_mat *times); /* times may be NULL */
 void ref_damp(ref_mat *h, double fraction, ref_mat *mean);
-void ref_revive(ref_mat *h);
+void ref_revive(ref_mat *h, double x);
 void ref_score_obs(const ref_mat *w, const ref_mat *u, int degree, ref_mat *score);
 
 /* h, of which the lower triangle is read, becomes L; tiles of `side` columns receive the inverses of the diagonal's. */

@@ -133,6 +133,11 @@ void ref_wanda_part(const ref_mat *score, const ref_mat *order, ref_mat *part);
 void ref_wanda_within(const ref_mat *score, const ref_mat *order, const ref_mat *part, double alpha,
                       ref_mat *drop);
 
+/* SparseGPT's, of a panel of columns: see kernels/sparsegpt.cl. keep receives bits where m > 0. Magnitudes carry along what each
+ * step of a row's chain rounds and what the steps before it leave behind, for one term. */
+void ref_sparsegpt_row(const ref_mat *u, int32_t n, int32_t m, ref_mat *w, ref_mat *keep, ref_mat *e,
+                       ref_mat *error);
+
 /* BESA's: bucket sums of scale dw w by rank; weights of `used` that change sides between was and now; counts and mean
  * rates of rows of logits, where a count's magnitude is the error that rounding allows it near a whole number; gradients
  * of logits. See kernels/besa.cl. */

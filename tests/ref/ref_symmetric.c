@@ -84,10 +84,10 @@ void ref_damp(ref_mat *h, double fraction, ref_mat *mean)
     h->terms = 3;
 }
 
-void ref_revive(ref_mat *h)
+void ref_revive(ref_mat *h, double x)
 {
     for (int64_t i = 0; i < h->cols; i++)
-        if (h->at[i * (h->cols + 1)] == 0.0) h->at[i * (h->cols + 1)] = 1.0;
+        if (h->at[i * (h->cols + 1)] == 0.0) h->at[i * (h->cols + 1)] = x;
     h->terms = 0;
 }
 

@@ -1,0 +1,198 @@
+/* sparsegpt.c - weights go where the error of their linear's output grows least, and those that stay make up for them. The
+ * derivation is in docs/methods/sparsegpt.md. The same for keep bits of any method: --update sparsegpt. */
+#include "core/prune/sparsegpt_parts.h"
+
+#include "core/device/device.h"
+#include "core/prune/report.h"
+
+#include <math.h>
+
+static const lop_option options[] = {
+    {.name = "damping",
+     .alias = "percdamp",
+     .kind = LOP_OPTION_REAL,
+     .default_text = "0.01",
+     .low = 0,
+     .high = 1e3,
+     .help = "what the Hessian's diagonal grows by, a part of its mean; ten times that where it cannot be "
+             "factored, four times over",
+     .source = "SparseGPT, sparsegpt.py percdamp"},
+    {.name = "block-size",
+     .alias = "blocksize",
+     .kind = LOP_OPTION_INT,
+     .default_text = "128",
+     .low = 8,
+     .high = LOP_SPARSEGPT_PANEL_MOST,
+     .unit = "columns",
+     .help = "columns whose weights compete with one another, a multiple of 8 and of the pattern's group",
+     .source = "SparseGPT, section 3.4: adaptive mask selection, B_s = 128; sparsegpt.py blocksize"},
+    {.name = "true-sequential",
+     .kind = LOP_OPTION_FLAG,
+     .default_text = "off",
+     .help =
+         "the block runs again before o, gate and up, and down, so that their inputs are those of what is "
+         "pruned by then",
+     .source = "SparseGPT, llama.py --true-sequential"},
+};
+
+static lop_status ask(const lop_settings *settings, const lop_target *target, lop_log *log, lop_need *need)
+{
+    const int32_t panel = (int32_t)lop_settings_int(settings, "block-size");
+    (void)log, (void)need;
+    if (panel % 8 != 0) return LOP_FAIL(LOP_E_ARGUMENT, "block-size is %d: expected a multiple of 8", panel);
+    if (target->group == 0 || panel % target->group == 0) return LOP_OK;
+    return LOP_FAIL(LOP_E_ARGUMENT,
+                    "block-size is %d, which is no multiple of %d: pattern %d:%d does not fit it", panel,
+                    target->group, target->keep, target->group);
+}
+
+static lop_sparsegpt_options options_of(const lop_settings *s)
+{
+    return (lop_sparsegpt_options){.damping = lop_settings_real(s, "damping"),
+                                   .panel = (int32_t)lop_settings_int(s, "block-size"),
+                                   .chooses = true,
+                                   .sequential = lop_settings_flag(s, "true-sequential")};
+}
+
+/* ---- a block */
+
+static lop_status tell_part(const lop_prune_block *b, const char *part)
+{
+    return b->part == NULL ? LOP_OK : b->part(b->part_user, b->queue, part);
+}
+
+/* Of a linear the squared error of its outputs that is left, summed and with what damping adds, by token and output. */
+static lop_status linear_tell(const lop_sparsegpt *s, int32_t index, const float *error)
+{
+    const lop_prune_linear *l = &s->block->linears[index];
+    const lop_sparsegpt_factor *f = &s->factors[index];
+    const double outputs = (double)s->block->tokens * l->view->w.rows, sum = lop_sum_value(error);
+    if (!isfinite(sum))
+        return LOP_FAIL(LOP_E_NUMERIC, "compensating %s left the numbers: a higher damping may do",
+                        l->view->name);
+    json_t *lines = json_object_get(s->block->learned[l->block], "solve");
+    if (lines == NULL) return LOP_OK; /* nobody wants to know */
+    json_t *line = json_pack("{s:s, s:f, s:i, s:I, s:o}", "name", l->view->name, "damping", f->damping,
+                             "escalations", (int)f->escalations, "dead_columns", (json_int_t)f->dead, "error",
+                             outputs > 0.0 ? json_real(sum / outputs) : json_null());
+    if (line != NULL && json_array_append_new(lines, line) == 0) return LOP_OK;
+    return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
+}
+
+/* Waits. */
+static lop_status tell(const lop_sparsegpt *s)
+{
+    float error[LOP_SPARSEGPT_LINEARS][2];
+    const lop_prune_block *b = s->block;
+    LOP_TRY(lop_download(b->queue, s->error, error));
+    for (int32_t k = 0; k < LOP_SPAN_MOST; k++)
+        if (b->learned[k] != NULL) LOP_TRY(lop_json_put(b->learned[k], "solve", json_array()));
+    for (int32_t i = 0; i < b->count; i++) LOP_TRY(linear_tell(s, i, error[i]));
+    return LOP_OK;
+}
+
+/* Linears of one input stand next to one another. */
+static bool begins_input(const lop_prune_block *b, int32_t index)
+{
+    const lop_prune_linear *l = &b->linears[index];
+    return index == 0 || l[-1].block != l->block || l[-1].view->input != l->view->input;
+}
+
+static lop_status factor_of(lop_sparsegpt *s, int32_t index)
+{
+    lop_prune_block *b = s->block;
+    if (!begins_input(b, index)) {
+        s->factors[index] = s->factors[index - 1];
+        return LOP_OK;
+    }
+    if (s->options.sequential && index > 0) LOP_TRY(b->again(b, index, b->linears[index].view->input));
+    LOP_TRY(lop_sparsegpt_factorise(s, index, &s->factors[index]));
+    return tell_part(b, "factor");
+}
+
+static lop_status solve_all(lop_sparsegpt *s)
+{
+    lop_prune_block *b = s->block;
+    LOP_TRY(lop_mat_zero(b->queue, s->error));
+    for (int32_t i = 0; i < b->count; i++) {
+        LOP_TRY(lop_log_check_stop(b->log));
+        LOP_TRY(factor_of(s, i));
+        LOP_TRY(lop_sparsegpt_solve(s, i));
+        LOP_TRY(tell_part(b, "solve"));
+    }
+    return tell(s);
+}
+
+lop_status lop_sparsegpt_run(lop_prune_block *block, const lop_sparsegpt_options *o)
+{
+    lop_sparsegpt s;
+    if (block->count == 0) return LOP_OK; /* all of it stays dense */
+    if (o->sequential && block->again == NULL)
+        return LOP_FAIL(LOP_E_UNSUPPORTED, "true-sequential: nobody here can run the block again");
+    const lop_arena_mark mark = lop_arena_here(block->arena);
+    lop_status status = lop_sparsegpt_place(block, o, &s);
+    if (status == LOP_OK) status = solve_all(&s);
+    lop_arena_reset(block->arena, mark);
+    return status;
+}
+
+double lop_sparsegpt_flops(int32_t out, int32_t in, bool first)
+{
+    const double n = in;
+    return (first ? 2.0 / 3.0 * n * n * n : 0.0) + n * n * out;
+}
+
+static lop_status prune_block(lop_prune_block *block)
+{
+    const lop_sparsegpt_options o = options_of(block->settings);
+    return lop_sparsegpt_run(block, &o);
+}
+
+static lop_status measure_block(lop_prune_block *block)
+{
+    lop_sparsegpt s;
+    const lop_sparsegpt_options o = options_of(block->settings);
+    return lop_sparsegpt_place(block, &o, &s);
+}
+
+const lop_method lop_method_sparsegpt = {
+    .name = "sparsegpt",
+    .summary = "weights go column by column, and those that stay make up for the error of their linear",
+    .source = "SparseGPT, Frantar and Alistarh 2023 (arXiv 2301.00774), Alg. 1; sparsegpt.py fasterprune",
+    .needs = LOP_NEED_COLSUM_SQ | LOP_NEED_GRAM | LOP_NEED_SPARE,
+    .options = options,
+    .option_count = (int)(sizeof options / sizeof options[0]),
+    .ask = ask,
+    .block = prune_block,
+    .measure = measure_block,
+    .flops = lop_sparsegpt_flops,
+};
+
+/* ---- the update */
+
+/* With keep bits that stand, the width of panels changes nothing but the order of sums. */
+static lop_sparsegpt_options update_options(const lop_settings *s)
+{
+    return (lop_sparsegpt_options){.damping = lop_settings_real(s, "update-damping"), .panel = 128};
+}
+
+static lop_status update_block(lop_prune_block *block)
+{
+    const lop_sparsegpt_options o = update_options(block->settings);
+    return lop_sparsegpt_run(block, &o);
+}
+
+static lop_status update_measure(lop_prune_block *block)
+{
+    lop_sparsegpt s;
+    const lop_sparsegpt_options o = update_options(block->settings);
+    return lop_sparsegpt_place(block, &o, &s);
+}
+
+const lop_update lop_update_sparsegpt = {
+    .name = "sparsegpt",
+    .needs = LOP_NEED_COLSUM_SQ | LOP_NEED_GRAM | LOP_NEED_SPARE,
+    .block = update_block,
+    .measure = update_measure,
+    .flops = lop_sparsegpt_flops,
+};
