@@ -5,6 +5,7 @@
 #include "core/base/memory.h"
 #include "core/prune/account_parts.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define BYTES_MOST   1e18
@@ -162,6 +163,15 @@ void lop_account_close(lop_account *a)
     lop_free(a->blocks);
     lop_json_close(a->report);
     *a = (lop_account){0};
+}
+
+void lop_account_label(const lop_account_block *block, char out[LOP_ACCOUNT_LABEL])
+{
+    if (block->last == block->index)
+        lop_text_print(out, LOP_ACCOUNT_LABEL, "block %" PRId64, block->index);
+    else
+        lop_text_print(out, LOP_ACCOUNT_LABEL, "blocks %" PRId64 " %s %" PRId64, block->index,
+                       block->last == block->index + 1 ? "and" : "to", block->last);
 }
 
 const lop_account_linear *lop_account_at(const lop_account_block *block, int32_t column)

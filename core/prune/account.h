@@ -26,6 +26,7 @@ typedef struct lop_account_step {
 
 typedef struct lop_account_block {
     int64_t index;
+    int64_t last; /* of the blocks that were learned together; its own index where it was learned alone */
     double seconds, loss_before, loss_after;
     lop_account_linear *linears;
     int32_t linear_count;
@@ -72,6 +73,10 @@ typedef struct lop_account {
 /* Reads folder/prune_report.json. LOP_E_FILE: it is not there; LOP_E_FORMAT: it is damaged, and where. */
 LOP_CHECKED lop_status lop_account_open(const char *folder, lop_account *out);
 void lop_account_close(lop_account *a);
+
+/* "block 3", or "blocks 2 and 3" where those were learned together. */
+enum { LOP_ACCOUNT_LABEL = 64 };
+void lop_account_label(const lop_account_block *block, char out[LOP_ACCOUNT_LABEL]);
 
 /* The linear of a block in a column; NULL when the block has none. */
 const lop_account_linear *lop_account_at(const lop_account_block *block, int32_t column);

@@ -204,6 +204,19 @@ static lop_status steps_read(const json_t *learn, lop_account_block *block)
     return LOP_OK;
 }
 
+/* [first, last] */
+static lop_status together_read(const json_t *learn, lop_account_block *block)
+{
+    json_t *blocks = NULL;
+    block->last = block->index;
+    LOP_TRY(lop_json_array(learn, "blocks", &blocks));
+    if (blocks == NULL) return LOP_OK;
+    const json_t *last = json_array_get(blocks, 1);
+    if (json_is_integer(last)) block->last = json_integer_value(last);
+    if (json_is_integer(last) && block->last >= block->index && block->last <= INT32_MAX) return LOP_OK;
+    return LOP_FAIL(LOP_E_FORMAT, "it was learned with \"blocks\" that are not [first, last]");
+}
+
 static lop_status expected_read(const json_t *learn, const lop_account_block *block)
 {
     json_t *linears = NULL;
@@ -237,6 +250,7 @@ static lop_status block_read(lop_account *a, const json_t *line, const json_t *r
     LOP_TRY(lop_account_real(line, "loss_after", LOSS_MOST, &block->loss_after));
     LOP_TRY(linears_read(a, line, reasons, block));
     LOP_TRY(lop_json_object(line, "learn", &learn));
+    LOP_TRY(together_read(learn, block));
     LOP_TRY(steps_read(learn, block));
     return expected_read(learn, block);
 }

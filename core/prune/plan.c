@@ -38,13 +38,18 @@ static lop_status stages_json(const stage *at, int count, json_t **out)
     return LOP_OK;
 }
 
-/* Of all blocks: a learner goes forward and back over every window in each epoch. */
+/* Of all blocks: a learner goes forward and back over every window in each epoch; within a span as far as into its first
+ * block. */
 static double flops_of_learning(const lop_run *run, double forward)
 {
     const lop_calibration *c = &run->calibration;
     if (!lop_run_learns(run)) return 0.0;
-    const double back =
-        lop_block_back_flops(&run->net, c->windows, c->seqlen, false) * run->net.config->blocks;
+    double back = 0.0;
+    for (int32_t b = 0, n; b < run->net.config->blocks; b += n) {
+        n = lop_run_span(run, b);
+        back += lop_block_back_flops(&run->net, c->windows, c->seqlen, false) +
+                (n - 1) * lop_block_back_flops(&run->net, c->windows, c->seqlen, true);
+    }
     return run->need.epochs * (forward + back);
 }
 

@@ -180,7 +180,7 @@ static void draw_head(const curves *p, const lop_account_block *b, const sums *s
 {
     char text[128], from[LOP_FIGURES_SIZE], to[LOP_FIGURES_SIZE];
     const double first = first_of(b, s), last = last_of(b, s);
-    lop_text_print(text, sizeof text, "block %" PRId64, b->index);
+    lop_account_label(b, text);
     lop_svg_text(p->m, "head", LOP_SVG_START, 0.0, 12.0, text);
     if (first < 0.0 || last < 0.0) return;
     lop_figures_far(first, from, sizeof from);
@@ -208,10 +208,11 @@ static lop_status draw_block(const curves *p, const lop_account_block *b)
 {
     lop_status status = LOP_OK;
     sums loss = {NULL, NULL}, share = {NULL, NULL};
-    char title[64];
+    char title[128], label[LOP_ACCOUNT_LABEL];
     LOP_TRY_DONE(sums_open(b, LOSS, &loss));
     LOP_TRY_DONE(sums_open(b, SHARE, &share));
-    lop_text_print(title, sizeof title, "Learning in block %" PRId64, b->index);
+    lop_account_label(b, label);
+    lop_text_print(title, sizeof title, "Learning in %s", label);
     lop_svg_open(
         p->m, WIDTH, HEIGHT, title,
         "The loss of each step with its running mean, and the expected sparsity against its target.");
@@ -227,7 +228,7 @@ done:
 
 static lop_status finding(const curves *p)
 {
-    int32_t blocks = 0, lower = 0, most = 0;
+    int32_t drawn = 0, lower = 0, most = 0;
     for (int32_t i = 0; i < p->a->block_count; i++) {
         const lop_account_block *b = &p->a->blocks[i];
         sums s;
@@ -235,11 +236,11 @@ static lop_status finding(const curves *p)
         LOP_TRY(sums_open(b, LOSS, &s));
         lower += last_of(b, &s) < first_of(b, &s);
         sums_close(&s);
-        blocks++;
+        drawn++;
         if (b->step_count > most) most = b->step_count;
     }
-    lop_markup_add(p->m, "<p>%d steps a block; the loss ends lower than it began in %d of %d blocks.</p>\n",
-                   (int)most, (int)lower, (int)blocks);
+    lop_markup_add(p->m, "<p>%d steps each; the loss ends lower than it began in %d of %d.</p>\n", (int)most,
+                   (int)lower, (int)drawn);
     return LOP_OK;
 }
 

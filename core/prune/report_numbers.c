@@ -152,11 +152,11 @@ static void steps(lop_markup *m, const lop_account *a)
     lop_markup_add(m, "<h3>Learning steps</h3>\n");
     for (int32_t i = 0; i < a->block_count; i++) {
         const lop_account_block *b = &a->blocks[i];
-        char id[32];
+        char id[32], label[LOP_ACCOUNT_LABEL];
         if (b->step_count == 0) continue;
         lop_text_print(id, sizeof id, "steps-%d", (int)i);
-        lop_markup_add(m, "<details><summary>block %" PRId64 ", %d steps</summary>\n", b->index,
-                       (int)b->step_count);
+        lop_account_label(b, label);
+        lop_markup_add(m, "<details><summary>%s, %d steps</summary>\n", label, (int)b->step_count);
         table_open(m, NULL, id, "step|reconstruction loss|expected sparsity");
         for (int32_t s = 0; s < b->step_count; s++) {
             lop_markup_add(m, "<tr><td>%d</td>", (int)s);

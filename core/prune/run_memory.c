@@ -113,8 +113,8 @@ lop_status lop_run_place(lop_run *run, lop_device *device, lop_place place, size
 {
     LOP_TRY(lop_arena_open(device, LOP_ON_DEVICE, arena_bytes, &run->arena));
     LOP_TRY(place_blocks(run, &run->mats));
-    if (device == NULL) LOP_TRY(measure_work(run));
-    return place_streams(run, device, place);
+    LOP_TRY(place_streams(run, device, place));
+    return device == NULL ? measure_work(run) : LOP_OK; /* a learner's steps are those of the streams */
 }
 
 void lop_run_unplace(lop_run *run)

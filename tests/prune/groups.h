@@ -13,6 +13,7 @@
     X(test_prune_options)                                                                                    \
     X(test_prune_verify)                                                                                     \
     X(test_prune_units)                                                                                      \
+    X(test_prune_pairs)                                                                                      \
     X(test_prune_rows)                                                                                       \
     X(test_prune_report)                                                                                     \
     X(test_prune_report_damage)                                                                              \

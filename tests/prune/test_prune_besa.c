@@ -129,10 +129,26 @@ static void some_blocks(void **state)
 
 /* ---- what must not change a bit */
 
-static const lop_setting learned[][4] = {
-    {{"epochs", "3"}, {"save-masks", "on"}, {NULL, NULL}},
-    {{"granularity", "layer"}, {"step-windows", "2"}, {NULL, NULL}},
-    {{"optimizer", "adamw"}, {"loss", "channel-all"}, {"epochs", "2"}, {NULL, NULL}},
+static const struct {
+    made_shape shape;
+    lop_setting how[4];
+    int linears, steps; /* of what is learned together */
+} learned[] = {
+    {{.blocks = 2, .dtype = LOP_DTYPE_BF16}, {{"epochs", "3"}, {"save-masks", "on"}}, 7, 18},
+    {{.blocks = 2, .hidden = 60, .ffn = 107, .heads = 3, .kv_heads = 3, .head_dim = 20},
+     {{"granularity", "layer"}, {"step-windows", "2"}},
+     7,
+     3},
+    {{.blocks = 2, .family = "mistral", .window = 9, .dtype = LOP_DTYPE_F16},
+     {{"optimizer", "adamw"}, {"loss", "channel-all"}, {"epochs", "2"}},
+     7,
+     12},
+    {{.blocks = 4, .dtype = LOP_DTYPE_BF16}, {{"unit", "two-blocks"}}, 14, 6},
+    {{.blocks = 4, .dtype = LOP_DTYPE_BF16}, {{"unit", "two-blocks"}, {"propagate", "dense"}}, 14, 6},
+    {{.blocks = 5, .family = "mistral", .window = 9, .dtype = LOP_DTYPE_F16},
+     {{"unit", "two-blocks"}, {"target", "dense-stream"}, {"step-windows", "2"}},
+     14,
+     3},
 };
 enum { LEARNED = sizeof learned / sizeof learned[0] };
 
@@ -140,7 +156,7 @@ static prune_try learned_try(const prune_bench *b, int which, bool resume)
 {
     lop_setting how[6] = {{"sparsity-ratio", "0.43"}};
     int count = 1;
-    for (int i = 0; learned[which][i].name != NULL; i++) how[count++] = learned[which][i];
+    for (int i = 0; learned[which].how[i].name != NULL; i++) how[count++] = learned[which].how[i];
     if (resume) how[count] = (lop_setting){"resume", "on"};
     return bench_try(b, "besa", how);
 }
@@ -150,7 +166,7 @@ static void threads(void **state)
     (void)state;
     for (int i = 0; i < LEARNED; i++) {
         prune_bench b;
-        bench_open(&b, shapes[i]);
+        bench_open(&b, learned[i].shape);
         prune_try t = learned_try(&b, i, false);
         t.threads = 1;
         json_decref(prune_report(&t));
@@ -170,7 +186,7 @@ static void hidden_states_on_the_host(void **state)
     for (int i = 0; i < LEARNED; i++) {
         prune_bench b;
         char *text = NULL;
-        bench_open(&b, shapes[i]);
+        bench_open(&b, learned[i].shape);
         prune_try t = learned_try(&b, i, false);
         json_decref(prune_report(&t));
         t.save = bench_other(&b, "tight");
@@ -211,22 +227,21 @@ static void stopper_attach(lop_device *device)
     device->backend = shown;
 }
 
-/* Seven linears a step, six windows an epoch: within a step of the second block, and at its last. */
+/* Six windows an epoch: within a step of the second block, or pair of them, and at its last. */
 static void stopped_and_resumed(void **state)
 {
     (void)state;
-    static const int steps[LEARNED] = {18, 3, 12}, inside[] = {3, 10};
     for (int i = 0; i < 2 * LEARNED; i++) {
-        const int which = i / 2;
+        const int which = i / 2, linears = learned[which].linears, steps = learned[which].steps;
         prune_bench b;
         char *text = NULL;
-        bench_open(&b, shapes[which < 2 ? which : 0]);
+        bench_open(&b, learned[which].shape);
         prune_try t = learned_try(&b, which, false);
         json_decref(prune_report(&t));
         t = learned_try(&b, which, true);
         t.save = bench_other(&b, "stopped");
         stopper.launches = 0;
-        stopper.stop_at = 7 * steps[which] + (i % 2 ? 7 * (steps[which] - 1) : inside[which > 0]);
+        stopper.stop_at = linears * steps + (i % 2 ? linears * (steps - 1) : which > 0 ? 10 : 3);
         atomic_store(&stopper.log.stop, false);
         t.log = &stopper.log;
         t.attach = stopper_attach;

@@ -1,5 +1,5 @@
 /* test_prune_besa_gradient.c - the gradient that BESA's learner takes a step along, as the kernels of production give it on
- * tiny blocks of each family: that of the loss made linear in the keep probabilities, L0 + <G, K(theta)> plus the penalty, at
+ * tiny blocks of each family, and on two at once: that of the loss made linear in the keep probabilities, L0 + <G, K(theta)> plus the penalty, at
  * the G of the double-precision reference, by central differences.
  *
  * The bound, for a row of logits: weight gradients are off by `share` of their linear's largest one, this way and that. Bucket
@@ -49,9 +49,10 @@ typedef struct learner {
     lop_arena *arena;
     lop_forward *forward;
     lop_reader *reader;
-    lop_block placed, spare, *block;
-    lop_tape tape;
-    lop_statistics statistics;
+    lop_block placed[LOP_SPAN_MOST], spare[LOP_SPAN_MOST], *block[LOP_SPAN_MOST];
+    lop_tape tape[LOP_SPAN_MOST];
+    lop_statistics statistics[LOP_SPAN_MOST];
+    int span;
     lop_stream input, want;
     lop_option_set set;
     lop_settings settings;
@@ -74,24 +75,29 @@ static void block_open(learner *l)
 {
     const int32_t hidden = l->net.config->hidden;
     prune_ok(lop_arena_open(&l->device, LOP_ON_DEVICE, 0, &l->arena));
-    prune_ok(lop_block_place(l->arena, &l->net, LOP_F32, &l->placed));
-    prune_ok(lop_block_place(l->arena, &l->net, LOP_F32, &l->spare));
-    prune_ok(lop_tape_place(l->arena, &l->net, LOP_F32, S, T, false, &l->tape));
-    prune_ok(lop_statistics_place(l->arena, &l->net, S * T, false, &l->statistics));
+    for (int k = 0; k < l->span; k++) {
+        prune_ok(lop_block_place(l->arena, &l->net, LOP_F32, &l->placed[k]));
+        prune_ok(lop_block_place(l->arena, &l->net, LOP_F32, &l->spare[k]));
+        prune_ok(lop_tape_place(l->arena, &l->net, LOP_F32, S, T, k > 0, &l->tape[k]));
+        prune_ok(lop_statistics_place(l->arena, &l->net, S * T, false, &l->statistics[k]));
+    }
     prune_ok(lop_arena_mat(l->arena, S * T, hidden, LOP_F32, &l->learning.x));
     prune_ok(lop_forward_open_back(&l->net, &l->device, LOP_F32, S, T, S, &l->forward));
-    const lop_reader_plan plan = {
-        .net = &l->net, .device = &l->device, .first = 0, .end = 1, .blocks = &l->placed, .count = 1};
+    const lop_reader_plan plan = {.net = &l->net,
+                                  .device = &l->device,
+                                  .end = l->span,
+                                  .blocks = l->placed,
+                                  .count = l->span,
+                                  .held = l->span};
     prune_ok(lop_reader_open(&plan, &l->reader));
-    prune_ok(lop_reader_take(l->reader, &l->queue, &l->block));
+    for (int k = 0; k < l->span; k++) prune_ok(lop_reader_take(l->reader, &l->queue, &l->block[k]));
 }
 
-/* Inputs, targets that are not what the block gives, and the block's statistics. */
+/* Inputs, targets that are not what the blocks give, and their statistics. */
 static void streams_open(learner *l)
 {
     const int32_t hidden = l->net.config->hidden;
     const lop_stream_shape shape = {LOP_ON_DEVICE, LOP_F32, S, S, T, hidden};
-    const lop_watch watch = {.fn = lop_statistics_watch, .user = &l->statistics};
     const lop_mat x = l->learning.x;
     l->x = noise_of((int64_t)S * T * hidden, 1);
     l->y = noise_of((int64_t)S * T * hidden, 2);
@@ -101,9 +107,12 @@ static void streams_open(learner *l)
     prune_ok(lop_stream_store(&l->queue, &l->want, 0, x));
     prune_ok(lop_upload(&l->queue, l->x, x));
     prune_ok(lop_stream_store(&l->queue, &l->input, 0, x));
-    prune_ok(lop_statistics_reset(&l->queue, &l->statistics));
-    prune_ok(lop_block_forward(&l->queue, l->forward, l->block, x, S, T, &watch));
-    prune_ok(lop_statistics_end(&l->queue, &l->statistics));
+    for (int k = 0; k < l->span; k++) {
+        const lop_watch watch = {.fn = lop_statistics_watch, .user = &l->statistics[k], .last_needed = true};
+        prune_ok(lop_statistics_reset(&l->queue, &l->statistics[k]));
+        prune_ok(lop_block_forward(&l->queue, l->forward, l->block[k], x, S, T, &watch));
+        prune_ok(lop_statistics_end(&l->queue, &l->statistics[k]));
+    }
 }
 
 static void settings_open(learner *l)
@@ -112,28 +121,33 @@ static void settings_open(learner *l)
     while (l->c->how[count].name != NULL) count++;
     lop_prune_option_set(lop_method_find("besa"), &l->set);
     prune_ok(lop_settings_open(&l->set, l->c->how, count, &l->settings));
+    const lop_target target = {.ratio = l->c->target};
+    lop_need need = {.span = 0};
+    prune_ok(lop_method_find("besa")->ask(&l->settings, &target, NULL, &need));
+    l->span = need.span;
 }
 
 static void besa_open(learner *l)
 {
-    l->learning = (lop_learning){.blocks = {{l->block, &l->spare, &l->tape}},
-                                 .span = 1,
+    l->learning = (lop_learning){.span = l->span,
                                  .forward = l->forward,
                                  .input = &l->input,
                                  .want = &l->want,
                                  .x = l->learning.x,
                                  .windows = S,
                                  .tokens = T};
-    l->chosen = (lop_prune_block){.learning = &l->learning,
-                                  .queue = &l->queue,
-                                  .arena = l->arena,
-                                  .settings = &l->settings,
-                                  .count = l->block->count};
-    for (int32_t i = 0; i < l->block->count; i++) {
-        const lop_linear_view *view = &l->block->linears[i];
-        l->chosen.linears[i] = (lop_prune_linear){.view = view,
-                                                  .target = {.ratio = l->c->target},
-                                                  .colsum_sq = l->statistics.colsum_sq[view->input]};
+    l->chosen = (lop_prune_block){
+        .learning = &l->learning, .queue = &l->queue, .arena = l->arena, .settings = &l->settings};
+    for (int32_t k = 0; k < l->span; k++) {
+        l->learning.blocks[k] = (lop_learning_block){l->block[k], &l->spare[k], &l->tape[k]};
+        for (int32_t i = 0; i < l->block[k]->count; i++) {
+            const lop_linear_view *view = &l->block[k]->linears[i];
+            l->chosen.linears[l->chosen.count++] =
+                (lop_prune_linear){.view = view,
+                                   .block = k,
+                                   .target = {.ratio = l->c->target},
+                                   .colsum_sq = l->statistics[k].colsum_sq[view->input]};
+        }
     }
     prune_ok(lop_besa_place(&l->chosen, &l->besa));
     prune_ok(lop_besa_begin(&l->besa));
@@ -146,9 +160,9 @@ static void learner_open(learner *l, const gradient_case *c)
     prune_ok(lop_queue_open(&l->device, &l->queue));
     prune_ok(lop_checkpoint_open(l->model.folder, &l->file));
     prune_ok(lop_net_open(l->file, &l->net));
+    settings_open(l);
     block_open(l);
     streams_open(l);
-    settings_open(l);
     besa_open(l);
 }
 
@@ -177,6 +191,11 @@ static void gradient_take(learner *l)
 
 /* ---- both see the same logits, inputs and orders */
 
+static int place_of(const lop_besa_linear *l)
+{
+    return l->linear->block * REF_LINEARS + (int)l->linear->view->id;
+}
+
 /* Logits that are far from equal: what was begun with, moved. Sets the reference's to their sums in f32. */
 static void logits_set(learner *l, ref_besa *r)
 {
@@ -198,7 +217,7 @@ static void orders_take(learner *l, ref_besa *r)
 {
     for (int i = 0; i < l->besa.count; i++) {
         const lop_besa_linear *from = &l->besa.linears[i];
-        const ref_besa_linear *to = &r->linear[from->linear->view->id];
+        const ref_besa_linear *to = &r->linear[place_of(from)];
         const int64_t count = lop_mat_elements(from->order);
         uint16_t *order = malloc((size_t)count * sizeof *order);
         int64_t other = 0;
@@ -217,7 +236,7 @@ static void counts_check(learner *l, const ref_besa *r)
 {
     for (int i = 0; i < l->besa.count; i++) {
         const lop_besa_linear *got = &l->besa.linears[i];
-        const ref_besa_linear *want = &r->linear[got->linear->view->id];
+        const ref_besa_linear *want = &r->linear[place_of(got)];
         uint32_t *count = malloc((size_t)want->groups * sizeof *count);
         assert_non_null(count);
         assert_int_equal(got->count.rows, want->groups);
@@ -297,8 +316,8 @@ static double group_off(const group *p, const float *got, double share, double l
     return worst;
 }
 
-/* What sums from a weight to the loss and back lose of the largest weight gradient, as test_model_backward.c has it; and the
- * error's own gradient inherits what the forward lost, larger by as much as outputs are than differences. */
+/* What sums from a weight to the loss and back lose of the largest weight gradient, as test_model_backward.c has it, over all
+ * blocks; and the error's own gradient inherits what the forward lost, larger by as much as outputs are than differences. */
 static double share_of(const learner *l, const ref_besa *r)
 {
     const lop_config *c = l->net.config;
@@ -306,7 +325,8 @@ static double share_of(const learner *l, const ref_besa *r)
     const double inner = 8.0 * c->hidden + 3.0 * c->ffn + 3.0 * c->heads * c->head_dim + 3.0 * c->head_dim;
     double *out = ref_doubles(S * one), *square = ref_doubles(c->hidden), x = 0.0, weight = 0.0, d = 0.0;
     memcpy(out, r->data.x, (size_t)(S * one) * sizeof *out);
-    for (int s = 0; s < S; s++) ref_block_forward(&r->student, 0, s, T, out + s * one, NULL);
+    for (int s = 0; s < S; s++)
+        for (int k = 0; k < r->span; k++) ref_block_forward(&r->student, k, s, T, out + s * one, NULL);
     ref_channel_square((int64_t)S * T, c->hidden, r->data.y, square);
     for (int64_t i = 0; i < S * one; i++) {
         const double by = 1.0 / square[i % c->hidden];
@@ -315,7 +335,7 @@ static double share_of(const learner *l, const ref_besa *r)
         d = fmax(d, fabs(out[i] - r->data.y[i]) * by);
     }
     free(square), free(out);
-    return 4.0 * 0x1p-24 * (1.0 + sqrt(inner + (4.0 + 2.0 * S) * T)) * (1.0 + x * weight / d);
+    return 4.0 * 0x1p-24 * (1.0 + sqrt(r->span * (inner + (4.0 + 2.0 * S) * T))) * (1.0 + x * weight / d);
 }
 
 /* The worst of a linear: as a part of the bound, and in *relative of its largest gradient. */
@@ -323,8 +343,8 @@ static double linear_off(learner *l, const lop_besa_linear *from, const ref_besa
                          double *relative)
 {
     const int J = l->c->buckets + 1;
-    const ref_besa_linear *want = &r->linear[from->linear->view->id];
-    const double *w = r->dense->linear[from->linear->view->id].w;
+    const ref_besa_linear *want = &r->linear[place_of(from)];
+    const double *w = r->dense[from->linear->block].linear[from->linear->view->id].w;
     double worst = 0.0, largest = 0.0, plain = 0.0, largest_dw = 0.0;
     float *grad = malloc((size_t)want->groups * (size_t)J * sizeof *grad);
     assert_non_null(grad);
@@ -385,7 +405,8 @@ static double case_off(const gradient_case *c, double *relative)
                                 .penalty = 5.0,
                                 .float_sparsity = true,
                                 .epochs = 1,
-                                .batch = S};
+                                .batch = S,
+                                .span = l.span};
     const ref_besa_data data = {S, T, x, y};
     ref_besa_open(&r, &o, &reference.model, 0, &data);
     const double off = block_off(&l, &r, relative);
@@ -418,6 +439,14 @@ static void straight_through(void **state)
          REF_SOFTMAX,
          0.5},
         {{.family = "qwen2"}, {{"granularity", "rows:7"}, {"candidates", "10"}}, 10, 7, REF_SOFTMAX, 0.9},
+        {{0}, {{"unit", "two-blocks"}}, 100, 1, REF_SOFTMAX_SIGMOID, 0.5},
+        {{.blocks = 3, .family = "mistral", .window = 9},
+         {{"unit", "two-blocks"}, {"granularity", "rows:5"}, {"candidates", "10"}},
+         10,
+         5,
+         REF_SOFTMAX,
+         0.7},
+        {{.family = "qwen2"}, {{"unit", "two-blocks"}, {"granularity", "layer"}}, 100, 0, REF_SOFTMAX, 0.3},
     };
     double worst = 0.0;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -148,13 +148,14 @@ static void memory_as_planned(void **state)
     (void)state;
     static const char *const more[][3] = {{"wanda", "losses", "on"},        {"wanda", "alpha-search", "on"},
                                           {"wanda", "dtype", "f16"},        {"besa", "step-windows", "2"},
-                                          {"besa", "granularity", "layer"}, {"besa", "optimizer", "adamw"}};
-    for (int i = 0; i < 6; i++) {
+                                          {"besa", "granularity", "layer"}, {"besa", "optimizer", "adamw"},
+                                          {"besa", "unit", "two-blocks"},   {"besa", "epochs", "300"}};
+    for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) {
         prune_bench b;
         int code = 0;
         const lop_setting how[] = {{"sparsity-ratio", "0.43"}, {more[i][1], more[i][2]}, {NULL, NULL}};
         bench_open(&b, (made_shape){
-                           .blocks = 2, .hidden = 256, .ffn = 704, .head_dim = 64, .dtype = LOP_DTYPE_BF16});
+                           .blocks = 4, .hidden = 256, .ffn = 704, .head_dim = 64, .dtype = LOP_DTYPE_BF16});
         const prune_try t = bench_try(&b, more[i][0], how);
         const double planned = planned_bytes(&t);
         const pid_t child = prune_spawn(&t);

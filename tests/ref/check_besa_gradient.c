@@ -23,11 +23,11 @@ static void fill(int n, double phase, double *x)
     for (int i = 0; i < n; i++) x[i] = sin(1.7 * i + phase + 0.3 * (double)i * i);
 }
 
-/* A block of a family, its inputs, and targets that are not what it gives. */
+/* Two blocks of a family, their inputs, and targets that are not what they give. */
 typedef struct tiny {
     ref_model model;
-    ref_block block;
-    double gain[2][HIDDEN], bias[3][HEADS * HEAD_DIM], x[STREAM], y[STREAM];
+    ref_block block[REF_SPAN_MOST];
+    double gain[REF_SPAN_MOST][2][HIDDEN], bias[REF_SPAN_MOST][3][HEADS * HEAD_DIM], x[STREAM], y[STREAM];
 } tiny;
 
 typedef struct family {
@@ -36,13 +36,32 @@ typedef struct family {
 } family;
 static const family families[] = {{"llama", 2, 0, 0}, {"mistral", 1, 3, 0}, {"qwen2", 4, 0, 1}};
 
-static void tiny_open(tiny *b, const family *f)
+static void block_open(tiny *b, const family *f, int k)
 {
     const int q = HEADS * HEAD_DIM, kv = f->kv_heads * HEAD_DIM;
     const int rows[REF_LINEARS] = {q, kv, kv, HIDDEN, FFN, FFN, HIDDEN};
     const int cols[REF_LINEARS] = {HIDDEN, HIDDEN, HIDDEN, q, HIDDEN, HIDDEN, FFN};
+    ref_block *block = &b->block[k];
+    double(*gain)[HIDDEN] = b->gain[k];
+    *block = (ref_block){.norm_attention = gain[0], .norm_ffn = gain[1], .window = f->window};
+    for (int i = 0; i < 2; i++) {
+        fill(HIDDEN, 0.3 + i + 0.7 * k, gain[i]);
+        for (int c = 0; c < HIDDEN; c++) gain[i][c] = 1.0 + 0.3 * gain[i][c];
+    }
+    for (int i = 0; i < REF_LINEARS; i++) {
+        ref_linear *l = &block->linear[i];
+        *l = (ref_linear){rows[i], cols[i], ref_doubles(rows[i] * cols[i]), NULL};
+        fill(rows[i] * cols[i], 2.0 * i + 0.9 * k, l->w);
+        if (!f->bias || i > REF_V) continue;
+        fill(rows[i], 5.0 + i + k, b->bias[k][i]);
+        l->bias = b->bias[k][i];
+    }
+}
+
+static void tiny_open(tiny *b, const family *f)
+{
     memset(b, 0, sizeof *b);
-    b->model = (ref_model){.blocks = 1,
+    b->model = (ref_model){.blocks = REF_SPAN_MOST,
                            .hidden = HIDDEN,
                            .ffn = FFN,
                            .heads = HEADS,
@@ -50,26 +69,15 @@ static void tiny_open(tiny *b, const family *f)
                            .head_dim = HEAD_DIM,
                            .norm_eps = 1e-5,
                            .rope = {.kind = REF_ROPE_PLAIN, .theta = 100.0},
-                           .block = &b->block};
-    b->block = (ref_block){.norm_attention = b->gain[0], .norm_ffn = b->gain[1], .window = f->window};
-    for (int i = 0; i < 2; i++) {
-        fill(HIDDEN, 0.3 + i, b->gain[i]);
-        for (int c = 0; c < HIDDEN; c++) b->gain[i][c] = 1.0 + 0.3 * b->gain[i][c];
-    }
-    for (int i = 0; i < REF_LINEARS; i++) {
-        ref_linear *l = &b->block.linear[i];
-        *l = (ref_linear){rows[i], cols[i], ref_doubles(rows[i] * cols[i]), NULL};
-        fill(rows[i] * cols[i], 2.0 * i, l->w);
-        if (!f->bias || i > REF_V) continue;
-        fill(rows[i], 5.0 + i, b->bias[i]);
-        l->bias = b->bias[i];
-    }
+                           .block = b->block};
+    for (int k = 0; k < REF_SPAN_MOST; k++) block_open(b, f, k);
     fill(STREAM, 0.6, b->x), fill(STREAM, 1.9, b->y);
 }
 
 static void tiny_close(tiny *b)
 {
-    for (int i = 0; i < REF_LINEARS; i++) free(b->block.linear[i].w);
+    for (int i = 0; i < REF_SPAN_MOST * REF_LINEARS; i++)
+        free(b->block[i / REF_LINEARS].linear[i % REF_LINEARS].w);
 }
 
 static ref_besa_options options_of(int buckets, int group_rows, ref_mask mask)
@@ -122,7 +130,7 @@ static double block_off(ref_besa *b, loss_fn *loss, void *user)
 {
     double *dtheta = ref_doubles(b->logits), worst = 0.0;
     memcpy(dtheta, b->dtheta, (size_t)b->logits * sizeof *dtheta);
-    for (int i = 0; i < REF_LINEARS; i++) {
+    for (int i = 0; i < b->linears; i++) {
         const ref_besa_linear *l = &b->linear[i];
         worst = fmax(worst, linear_off(b, l, dtheta + (l->theta - b->theta), loss, user));
     }
@@ -167,6 +175,11 @@ void besa_soft_gradient(void **state)
         }
         const ref_besa_options fine = options_of(100, 0, REF_MASK_SOFT); /* more candidates than columns */
         worst = fmax(worst, soft_off(&t, &fine));
+        for (int rows = 0; rows <= 1; rows++) {
+            ref_besa_options both = options_of(10, rows, REF_MASK_SOFT);
+            both.span = REF_SPAN_MOST;
+            worst = fmax(worst, soft_off(&t, &both));
+        }
         tiny_close(&t);
     }
     print_message("gradients of the soft mask are off by at most %.1e\n", worst);
@@ -264,7 +277,7 @@ void besa_starts_as_wanda(void **state)
     int widest = 0;
     double *sums = ref_sum_sq(&t.model, 0, WINDOWS, T, t.x, &widest);
     for (int i = 0; i < REF_LINEARS; i++) {
-        const ref_linear *l = &t.block.linear[i];
+        const ref_linear *l = &t.block[0].linear[i];
         double score[FFN * HEADS * HEAD_DIM];
         uint8_t keep[FFN * HEADS * HEAD_DIM];
         for (int j = 0; j < l->rows * l->cols; j++)

@@ -1,4 +1,4 @@
-/* ref_besa_block.c - one block learns its sparsities. Source: the authors' main.py, train loop, and its layers. */
+/* ref_besa_block.c - a block, or several together, learn their sparsities. Source: the authors' main.py, train loop, and its layers. */
 #include "tests/ref/ref_besa_block.h"
 #include "tests/ref/ref_back.h"
 #include "tests/ref/ref_learn.h"
@@ -47,8 +47,20 @@ double ref_besa_row_alpha(const ref_besa_linear *l, int row)
 
 /* -------------------------------------------------------------------------------- open and close */
 
-static void linear_open(ref_besa *b, int which, const ref_linear *dense)
+static const ref_linear *dense_of(const ref_besa *b, int which)
 {
+    return &b->dense[which / REF_LINEARS].linear[which % REF_LINEARS];
+}
+
+/* The weights of the student's linear. */
+static double **pruned_of(const ref_besa *b, int which)
+{
+    return &b->student.block[which / REF_LINEARS].linear[which % REF_LINEARS].w;
+}
+
+static void linear_open(ref_besa *b, int which)
+{
+    const ref_linear *dense = dense_of(b, which);
     ref_besa_linear *l = &b->linear[which];
     const int64_t size = (int64_t)dense->rows * dense->cols;
     l->rows = dense->rows, l->cols = dense->cols;
@@ -58,25 +70,31 @@ static void linear_open(ref_besa *b, int which, const ref_linear *dense)
     l->count = zeroed(l->rows, sizeof *l->count);
     l->order = zeroed(size, sizeof *l->order);
     l->g = ref_doubles(size);
-    b->student.block->linear[which].w = ref_doubles(size);
+    *pruned_of(b, which) = ref_doubles(size);
     b->weights += size;
     b->logits += (int64_t)l->groups * (b->options.buckets + 1);
 }
 
-/* The dense block over the inputs: statistics, and the targets where the caller gave none. */
-static void order_open(ref_besa *b, const ref_model *m, int block)
+/* The orders of block k, through which y goes. */
+static void block_order(ref_besa *b, const ref_model *m, int block, int k, double *y)
 {
-    const ref_besa_data *d = &b->data;
-    const int64_t size = (int64_t)d->windows * d->T * m->hidden;
     int widest = 0;
-    double *y = copy_of(size, d->x), *sums = ref_sum_sq(m, block, d->windows, d->T, y, &widest);
+    double *sums = ref_sum_sq(m, block + k, b->data.windows, b->data.T, y, &widest);
     for (int i = 0; i < REF_LINEARS; i++) {
-        const ref_besa_linear *l = &b->linear[i];
+        const ref_besa_linear *l = &b->linear[k * REF_LINEARS + i];
         const double *sum_sq = sums + (int64_t)ref_place_of((ref_linear_name)i) * widest;
-        ref_besa_order(l->rows, l->cols, b->dense->linear[i].w, b->options.magnitude ? NULL : sum_sq,
+        ref_besa_order(l->rows, l->cols, b->dense[k].linear[i].w, b->options.magnitude ? NULL : sum_sq,
                        l->order);
     }
     free(sums);
+}
+
+/* The dense blocks over the inputs: statistics, and the targets where the caller gave none. */
+static void order_open(ref_besa *b, const ref_model *m, int block)
+{
+    const ref_besa_data *d = &b->data;
+    double *y = copy_of((int64_t)d->windows * d->T * m->hidden, d->x);
+    for (int k = 0; k < b->span; k++) block_order(b, m, block, k, y);
     b->target = y;
     if (d->y == NULL) b->data.y = y;
     b->square = ref_doubles(m->hidden);
@@ -89,7 +107,7 @@ static void theta_open(ref_besa *b)
     int64_t at = 0;
     b->theta = ref_doubles(b->logits);
     b->dtheta = ref_doubles(b->logits);
-    for (int i = 0; i < REF_LINEARS; i++) {
+    for (int i = 0; i < b->linears; i++) {
         ref_besa_linear *l = &b->linear[i];
         l->theta = b->theta + at, l->dtheta = b->dtheta + at;
         at += (int64_t)l->groups * J;
@@ -103,19 +121,20 @@ void ref_besa_open(ref_besa *b, const ref_besa_options *options, const ref_model
                    const ref_besa_data *data)
 {
     *b = (ref_besa){.options = *options, .data = *data, .dense = &m->block[block], .student = *m};
-    b->student.blocks = 1;
-    b->student.block = zeroed(1, sizeof *b->student.block);
-    *b->student.block = *b->dense;
-    for (int i = 0; i < REF_LINEARS; i++) linear_open(b, i, &b->dense->linear[i]);
+    b->span = b->student.blocks = options->span > 0 ? options->span : 1;
+    b->linears = b->span * REF_LINEARS;
+    b->student.block = zeroed(b->span, sizeof *b->student.block);
+    memcpy(b->student.block, b->dense, (size_t)b->span * sizeof *b->dense);
+    for (int i = 0; i < b->linears; i++) linear_open(b, i);
     order_open(b, m, block);
     theta_open(b);
 }
 
 void ref_besa_close(ref_besa *b)
 {
-    for (int i = 0; i < REF_LINEARS; i++) {
+    for (int i = 0; i < b->linears; i++) {
         ref_besa_linear *l = &b->linear[i];
-        free(l->alpha), free(l->count), free(l->order), free(l->g), free(b->student.block->linear[i].w);
+        free(l->alpha), free(l->count), free(l->order), free(l->g), free(*pruned_of(b, i));
     }
     free(b->theta), free(b->dtheta), free(b->square), free(b->target), free(b->student.block);
 }
@@ -138,7 +157,7 @@ static void group_place(const ref_besa_options *o, ref_besa_linear *l, int g)
 static double place(ref_besa *b)
 {
     double sparsity = 0.0;
-    for (int i = 0; i < REF_LINEARS; i++)
+    for (int i = 0; i < b->linears; i++)
         for (int g = 0; g < b->linear[i].groups; g++) {
             group_place(&b->options, &b->linear[i], g);
             sparsity += group_part(b, &b->linear[i], g) * b->linear[i].alpha[g];
@@ -172,9 +191,9 @@ static void linear_write_soft(const ref_besa_options *o, const ref_besa_linear *
 
 static void student_write(ref_besa *b, bool soft)
 {
-    for (int i = 0; i < REF_LINEARS; i++) {
-        const double *w = b->dense->linear[i].w;
-        double *out = b->student.block->linear[i].w;
+    for (int i = 0; i < b->linears; i++) {
+        const double *w = dense_of(b, i)->w;
+        double *out = *pruned_of(b, i);
         if (soft)
             linear_write_soft(&b->options, &b->linear[i], w, out);
         else
@@ -192,10 +211,10 @@ double ref_besa_mask(ref_besa *b)
 static void budget(ref_besa *b)
 {
     int rows = 0, at = 0;
-    for (int i = 0; i < REF_LINEARS; i++) rows += b->linear[i].rows;
+    for (int i = 0; i < b->linears; i++) rows += b->linear[i].rows;
     double *alpha = ref_doubles(rows);
     int *cols = zeroed(rows, sizeof *cols), *count = zeroed(rows, sizeof *count);
-    for (int i = 0; i < REF_LINEARS; i++)
+    for (int i = 0; i < b->linears; i++)
         for (int r = 0; r < b->linear[i].rows; r++, at++) {
             alpha[at] = ref_besa_row_alpha(&b->linear[i], r);
             cols[at] = b->linear[i].cols;
@@ -203,7 +222,7 @@ static void budget(ref_besa *b)
         }
     ref_besa_budget(rows, alpha, cols, llround(b->options.target * (double)b->weights), count);
     at = 0;
-    for (int i = 0; i < REF_LINEARS; i++)
+    for (int i = 0; i < b->linears; i++)
         for (int r = 0; r < b->linear[i].rows; r++) b->linear[i].count[r] = count[at++];
     free(count), free(cols), free(alpha);
 }
@@ -221,21 +240,34 @@ static double *channel_squares(const ref_besa *b, int64_t tokens, const double *
     return square;
 }
 
+/* One window, x (T, hidden): dw += the gradients of all weights of the span. */
+static void window_back(const ref_besa *b, const double *x, double *dy, double *const *dw)
+{
+    const int64_t one = (int64_t)b->data.T * b->student.hidden;
+    double *in = ref_doubles(b->span * one);
+    memcpy(in, x, (size_t)one * sizeof *in);
+    for (int k = 1; k < b->span; k++) {
+        memcpy(in + k * one, in + (k - 1) * one, (size_t)one * sizeof *in);
+        ref_block_forward(&b->student, k - 1, 0, b->data.T, in + k * one, NULL);
+    }
+    for (int k = b->span - 1; k >= 0; k--)
+        ref_block_backward(&b->student, k, b->data.T, in + k * one, dy, dw + k * REF_LINEARS);
+    free(in);
+}
+
 /* dy (windows, T, hidden) becomes gradients by masks, and those go to the logits. */
 static void back(ref_besa *b, int first, int windows, double *dy, double ds)
 {
-    const int B = b->options.buckets, T = b->data.T;
-    const int64_t one = (int64_t)T * b->student.hidden;
-    double *dw[REF_LINEARS];
-    for (int i = 0; i < REF_LINEARS; i++) dw[i] = ref_doubles((int64_t)b->linear[i].rows * b->linear[i].cols);
-    for (int w = 0; w < windows; w++)
-        ref_block_backward(&b->student, 0, T, b->data.x + (first + w) * one, dy + w * one, dw);
+    const int B = b->options.buckets;
+    const int64_t one = (int64_t)b->data.T * b->student.hidden;
+    double *dw[REF_SPAN_MOST * REF_LINEARS];
+    for (int i = 0; i < b->linears; i++) dw[i] = ref_doubles((int64_t)b->linear[i].rows * b->linear[i].cols);
+    for (int w = 0; w < windows; w++) window_back(b, b->data.x + (first + w) * one, dy + w * one, dw);
     memset(b->dtheta, 0, (size_t)b->logits * sizeof *b->dtheta);
     double *h = ref_doubles(B);
-    for (int i = 0; i < REF_LINEARS; i++) {
+    for (int i = 0; i < b->linears; i++) {
         const ref_besa_linear *l = &b->linear[i];
-        for (int64_t j = 0; j < (int64_t)l->rows * l->cols; j++)
-            l->g[j] = dw[i][j] * b->dense->linear[i].w[j];
+        for (int64_t j = 0; j < (int64_t)l->rows * l->cols; j++) l->g[j] = dw[i][j] * dense_of(b, i)->w[j];
         for (int g = 0; g < l->groups; g++) {
             const int64_t from = (int64_t)g * l->group_rows * l->cols, logits = (int64_t)g * (B + 1);
             memset(h, 0, (size_t)B * sizeof *h);
@@ -254,7 +286,9 @@ double ref_besa_gradient(ref_besa *b, int first, int windows, bool with_back, re
     const double *y = b->data.y + first * one;
     double *got = copy_of(windows * one, b->data.x + first * one), *dy = ref_doubles(windows * one), ds = 0.0;
     seen->sparsity = ref_besa_mask(b);
-    for (int w = 0; w < windows; w++) ref_block_forward(&b->student, 0, w, b->data.T, got + w * one, NULL);
+    for (int w = 0; w < windows; w++)
+        for (int k = 0; k < b->span; k++)
+            ref_block_forward(&b->student, k, w, b->data.T, got + w * one, NULL);
     double *square = channel_squares(b, tokens, y);
     seen->error = ref_error(tokens, b->student.hidden, y, got, square, dy);
     const double s = b->options.float_sparsity ? (double)(float)seen->sparsity : seen->sparsity;

@@ -1,4 +1,5 @@
-/* ref_besa_block.h - BESA's learner over one block in double precision: windows in order, one minibatch a step. */
+/* ref_besa_block.h - BESA's learner over one block, or neighbouring ones together, in double precision: windows in order, one
+ * minibatch a step. */
 #ifndef LOP_TESTS_REF_BESA_BLOCK_H
 #define LOP_TESTS_REF_BESA_BLOCK_H
 
@@ -37,10 +38,11 @@ typedef struct ref_besa_options {
     bool cosine;       /* lr (1 + cos(pi step / steps)) / 2 */
     int epochs, batch; /* windows of a minibatch; the last of an epoch may be smaller */
     int stop;          /* after so many steps, as if killed; 0: none */
+    int span;          /* blocks that are learned together; 0: one */
 } ref_besa_options;
 
-/* Windows x (windows, T, hidden) of the pruned stream and what the block is to make of them; y NULL: what the dense block
- * does. Statistics are always those of the dense block over x. */
+/* Windows x (windows, T, hidden) of the pruned stream and what the span is to make of them; y NULL: what the dense blocks
+ * do. Statistics are always those of the dense blocks over x. */
 typedef struct ref_besa_data {
     int windows, T;
     const double *x, *y;
@@ -55,12 +57,15 @@ typedef struct ref_besa_linear {
     double *g;              /* (rows, cols): gradient by the mask, of the last ref_besa_gradient */
 } ref_besa_linear;
 
+enum { REF_SPAN_MOST = 2 };
+
 typedef struct ref_besa {
     ref_besa_options options;
-    ref_besa_data data; /* y is set */
-    const ref_block *dense;
-    ref_model student; /* one block, whose linears are pruned */
-    ref_besa_linear linear[REF_LINEARS];
+    ref_besa_data data;                                  /* y is set */
+    const ref_block *dense;                              /* the first of the span */
+    ref_model student;                                   /* the span alone, its linears pruned */
+    ref_besa_linear linear[REF_SPAN_MOST * REF_LINEARS]; /* block by block */
+    int span, linears;                                   /* that are there */
     int64_t logits, weights;
     double *theta, *dtheta; /* (logits), linears in order */
     double *square;         /* (hidden), of the targets over all windows */
