@@ -197,7 +197,8 @@ static void stopped_between_two(void **state)
     static const lop_setting more[][2] = {{{"quantize-bits", "4"}, {"quantize-group", "16"}},
                                           {{"quantize-bits", "4"}, {"quantize-clip", "none"}},
                                           {{"rank-by", "sparsegpt"}, {"granularity", "layer"}},
-                                          {{"propagate", "dense"}, {"losses", "off"}}};
+                                          {{"propagate", "dense"}, {"losses", "off"}},
+                                          {{"update", "sparsegpt"}, {"step-windows", "2"}}};
     for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) {
         prune_bench b;
         char *text = NULL;
