@@ -25,6 +25,7 @@ typedef struct eval_bench {
     lop_block *blocks;
     lop_mat table, rows; /* (V, C) word: the embedding; (T, C) word */
     lop_mat x;           /* (T, C) f32 */
+    lop_mat positions;   /* (T, C) f32, or absent */
     lop_mat ids, target; /* (1, T) i32 */
     lop_mat nll;         /* (1, T) f32 */
     lop_forward *forward;
@@ -41,7 +42,8 @@ static lop_status run_embedding(void *user, lop_queue *q, int turn)
     const eval_bench *e = user;
     (void)turn;
     LOP_TRY(lop_gather_rows(q, e->table, e->ids, e->rows));
-    return lop_cast(q, e->rows, e->x);
+    LOP_TRY(lop_cast(q, e->rows, e->x));
+    return lop_mat_present(e->positions) ? lop_add_bias(q, e->x, e->positions) : LOP_OK;
 }
 
 static lop_status run_blocks(void *user, lop_queue *q, int turn)
@@ -83,6 +85,7 @@ static lop_status place(eval_bench *e)
     LOP_TRY(lop_arena_mat(a, c->vocab, c->hidden, e->word, &e->table));
     LOP_TRY(lop_arena_mat(a, e->tokens, c->hidden, e->word, &e->rows));
     LOP_TRY(lop_arena_mat(a, e->tokens, c->hidden, LOP_F32, &e->x));
+    if (e->net.positions) LOP_TRY(lop_arena_mat(a, e->tokens, c->hidden, LOP_F32, &e->positions));
     LOP_TRY(lop_arena_mat(a, 1, e->tokens, LOP_I32, &e->ids));
     LOP_TRY(lop_arena_mat(a, 1, e->tokens, LOP_I32, &e->target));
     return lop_arena_mat(a, 1, e->tokens, LOP_F32, &e->nll);
@@ -91,8 +94,10 @@ static lop_status place(eval_bench *e)
 /* The matrices of block 0, in those of `to`. */
 static lop_status copy_block(lop_queue *q, const lop_block *from, int32_t index, lop_block *to)
 {
-    const lop_mat pairs[][2] = {{from->norm_attention, to->norm_attention},
-                                {from->norm_ffn, to->norm_ffn},
+    const lop_mat pairs[][2] = {{from->norm_attention.gain, to->norm_attention.gain},
+                                {from->norm_attention.bias, to->norm_attention.bias},
+                                {from->norm_ffn.gain, to->norm_ffn.gain},
+                                {from->norm_ffn.bias, to->norm_ffn.bias},
                                 {from->qkv, to->qkv},
                                 {from->qkv_bias, to->qkv_bias},
                                 {from->o, to->o},
@@ -122,7 +127,18 @@ static lop_status fill_blocks(eval_bench *e)
     return status;
 }
 
-/* The embedding, a piece of the vocabulary at a time. */
+static lop_status fill_positions(eval_bench *e)
+{
+    int32_t *ids = NULL;
+    LOP_TRY(LOP_NEW(&ids, e->tokens));
+    const lop_token_rows first = {.ids = ids, .count = e->tokens, .tokens = e->tokens};
+    const lop_status status = lop_embed(e->queue, &e->net, &first, e->positions);
+    lop_free(ids);
+    return status;
+}
+
+/* The embedding, a piece of the vocabulary at a time; and of learned positions those of one id: each is what an embedder
+ * gives, and so has the other's first row in it, which is noise in noise. */
 static lop_status fill_table(eval_bench *e)
 {
     const lop_config *c = e->net.config;
@@ -136,10 +152,12 @@ static lop_status fill_table(eval_bench *e)
     for (int32_t first = 0; first < c->vocab; first += TABLE_ROWS) {
         const int32_t n = c->vocab - first < TABLE_ROWS ? c->vocab - first : TABLE_ROWS;
         for (int32_t i = 0; i < n; i++) ids[i] = first + i;
-        LOP_TRY_DONE(lop_embed(e->queue, &e->net, ids, n, lop_mat_rows(piece, 0, n)));
+        const lop_token_rows words = {.ids = ids, .count = n, .tokens = 1};
+        LOP_TRY_DONE(lop_embed(e->queue, &e->net, &words, lop_mat_rows(piece, 0, n)));
         LOP_TRY_DONE(lop_cast(e->queue, lop_mat_rows(piece, 0, n), lop_mat_rows(e->table, first, n)));
         LOP_TRY_DONE(lop_queue_wait(e->queue));
     }
+    if (lop_mat_present(e->positions)) status = fill_positions(e);
 done:
     lop_arena_close(arena);
     lop_free(ids);

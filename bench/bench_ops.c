@@ -153,15 +153,22 @@ static lop_status time_case(ops_bench *o, int32_t C, lop_type word)
     return bench_line_print(o->b, &line);
 }
 
+static lop_status time_list(ops_bench *o, const ops_list *list, int32_t C, lop_type word)
+{
+    for (int i = 0; i < list->count; i++) {
+        o->at = &list->at[i];
+        if (has_word(o, word)) LOP_TRY(time_case(o, C, word));
+    }
+    return LOP_OK;
+}
+
 static lop_status time_width(ops_bench *o, int32_t C, lop_type word)
 {
     lop_status status = LOP_OK;
     LOP_TRY(lop_arena_open(o->b->device, LOP_ON_DEVICE, 0, &o->arena));
     LOP_TRY_DONE(place_sets(o, C, word));
-    for (int i = 0; i < ops_case_count; i++) {
-        o->at = &ops_cases[i];
-        if (has_word(o, word)) LOP_TRY_DONE(time_case(o, C, word));
-    }
+    LOP_TRY_DONE(time_list(o, &ops_cases, C, word));
+    LOP_TRY_DONE(time_list(o, &ops_rows, C, word));
 done:
     lop_arena_close(o->arena);
     o->arena = NULL;

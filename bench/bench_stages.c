@@ -17,7 +17,7 @@ static lop_status run_norm(void *user, lop_queue *q, int turn)
 {
     const parts *p = user;
     (void)turn;
-    return lop_rmsnorm(q, p->r->x, p->r->block.norm_attention, 1e-5f, p->normed);
+    return lop_norm_rows(q, &p->r->net, &p->r->block.norm_attention, p->r->x, p->normed);
 }
 
 static lop_status run_qkv(void *user, lop_queue *q, int turn)
@@ -140,6 +140,7 @@ static lop_status time_parts(bench *b, parts *p, json_t *out)
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         bench_stats stats;
         const bool in_pieces = table[i].fn == run_gate_up || table[i].fn == run_gate;
+        if (table[i].fn == run_rope && p->r->net.config->rope.kind == LOP_ROPE_NONE) continue;
         LOP_TRY(bench_time(&b->queue, bench_reps(b, REPS), 0.0, table[i].fn, p, &stats));
         (void)json_object_set_new(
             out, table[i].name, json_real(stats.ns_min * 1e-6 * table[i].times * (in_pieces ? calls : 1.0)));

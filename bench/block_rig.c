@@ -120,7 +120,8 @@ static lop_status fill_input(block_rig *r)
         const lop_mat x = block_rig_x(r, at);
         for (int32_t i = 0; i < x.rows; i++)
             ids[i] = (int32_t)(((int64_t)at * x.rows + i) * 7919 % r->net.config->vocab);
-        LOP_TRY_DONE(lop_embed(r->queue, &r->net, ids, x.rows, x));
+        const lop_token_rows tokens = {.ids = ids, .count = x.rows, .tokens = r->tokens};
+        LOP_TRY_DONE(lop_embed(r->queue, &r->net, &tokens, x));
         LOP_TRY_DONE(lop_stream_store(r->queue, &r->input, at, x));
     }
 done:

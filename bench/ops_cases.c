@@ -1,12 +1,10 @@
-/* ops_cases.c - the table. Traffic counts what the contract must read and write once; caches and passes over the same row
- * are the implementation's. */
+/* ops_cases.c - the table of all operations but those of row_cases.c. Traffic counts what the contract must read and write
+ * once; caches and passes over the same row are the implementation's. */
 #include "bench/ops_cases.h"
 
 #include "core/device/factor.h"
 #include "core/device/launch.h"
 #include "core/prune/besa_parts.h"
-
-#include <math.h>
 
 /* Products take as many rows as a sequence has tokens, however many rows the others take. */
 static lop_mat tokens_of(lop_mat m)
@@ -73,72 +71,6 @@ static lop_status run_add_bias(lop_queue *q, const ops_set *s)
 static lop_status run_gather_rows(lop_queue *q, const ops_set *s)
 {
     return lop_gather_rows(q, s->a, s->index, s->c);
-}
-
-static lop_status run_rmsnorm(lop_queue *q, const ops_set *s)
-{
-    return lop_rmsnorm(q, s->a, s->row, 1e-5f, s->c);
-}
-
-static lop_status run_rmsnorm_f32(lop_queue *q, const ops_set *s)
-{
-    return lop_rmsnorm(q, s->to[LOP_F32], s->row, 1e-5f, s->c);
-}
-
-static lop_status run_rmsnorm_back(lop_queue *q, const ops_set *s)
-{
-    return lop_rmsnorm_back(q, s->a, s->row, 1e-5f, s->b, s->to[LOP_F32]);
-}
-
-static lop_status run_rmsnorm_back_f32(lop_queue *q, const ops_set *s)
-{
-    return lop_rmsnorm_back(q, s->score, s->row, 1e-5f, s->b, s->to[LOP_F32]);
-}
-
-static lop_status run_rope_back(lop_queue *q, const ops_set *s)
-{
-    return lop_rope_back(q, s->b, OPS_HEAD, s->table, OPS_TOKENS);
-}
-
-static lop_status run_rope(lop_queue *q, const ops_set *s)
-{
-    return lop_rope(q, s->b, OPS_HEAD, s->table, OPS_TOKENS);
-}
-
-static lop_status run_softmax(lop_queue *q, const ops_set *s)
-{
-    const lop_softmax_args args = {.queries = OPS_QUERIES,
-                                   .first_query = s->b.cols - OPS_QUERIES,
-                                   .scale = (float)(1.0 / sqrt((double)OPS_HEAD))};
-    return lop_softmax_causal(q, s->b, &args);
-}
-
-/* The scale keeps what turn after turn goes through in place from growing or vanishing. */
-static lop_status run_softmax_back(lop_queue *q, const ops_set *s)
-{
-    return lop_softmax_back(q, s->a, 3.0f / (float)s->a.cols, s->b);
-}
-
-static lop_status run_gate(lop_queue *q, const ops_set *s)
-{
-    return lop_gate(q, LOP_GATE_SILU, s->a, s->b, s->c);
-}
-
-static lop_status run_gate_back(lop_queue *q, const ops_set *s)
-{
-    return lop_gate_back(q, LOP_GATE_SILU, s->a, s->b, s->c);
-}
-
-static lop_status run_cross_entropy(lop_queue *q, const ops_set *s)
-{
-    LOP_TRY(lop_cross_entropy_begin(q, s->state));
-    LOP_TRY(lop_cross_entropy_add(q, s->a, 0, s->target, s->state));
-    return lop_cross_entropy_end(q, s->state, s->target, lop_mat_reshape(s->per_row, 1, s->a.rows));
-}
-
-static lop_status run_argmax(lop_queue *q, const ops_set *s)
-{
-    return lop_argmax_rows(q, s->a, s->best);
 }
 
 static lop_status run_colsum_sq(lop_queue *q, const ops_set *s)
@@ -433,7 +365,7 @@ static lop_status run_rate_mean(lop_queue *q, const ops_set *s)
 }
 
 /* Names say the second word where there are two: cast_f32 is from W to f32, axpby_f32 adds W to f32. */
-const ops_case ops_cases[] = {
+static const ops_case table[] = {
     {"linear", run_linear, OPS_PRODUCT, 2, 0, 2.0 * OPS_TOKENS},           /* (T, C) by (T, C) transposed */
     {"gemm", run_gemm, OPS_PRODUCT, 2, 0, 2.0 * OPS_TOKENS},               /* (T, T) by (T, C) */
     {"linear_back", run_linear_back, OPS_PRODUCT, 1, 4, 2.0 * OPS_TOKENS}, /* (T, T) transposed by (T, C) */
@@ -444,18 +376,6 @@ const ops_case ops_cases[] = {
     {"axpby_f32", run_axpby_f32, OPS_HALVES, 1, 8, 3},
     {"add_bias", run_add_bias, OPS_EVERY, 2, 0, 1},
     {"gather_rows", run_gather_rows, OPS_EVERY, 2, 0, 0},
-    {"rmsnorm", run_rmsnorm, OPS_EVERY, 2, 0, 4},
-    {"rmsnorm_f32", run_rmsnorm_f32, OPS_HALVES, 1, 4, 4}, /* from the stream */
-    {"rmsnorm_back", run_rmsnorm_back, OPS_EVERY, 2, 8, 11},
-    {"rmsnorm_back_f32", run_rmsnorm_back_f32, OPS_HALVES, 1, 12, 11},
-    {"rope", run_rope, OPS_EVERY, 2, 0, 3},
-    {"rope_back", run_rope_back, OPS_EVERY, 2, 0, 3},
-    {"softmax_causal", run_softmax, OPS_EVERY, 2, 0, 14},
-    {"softmax_back", run_softmax_back, OPS_EVERY, 3, 0, 5},
-    {"gate_silu", run_gate, OPS_EVERY, 3, 0, 13},
-    {"gate_back_silu", run_gate_back, OPS_EVERY, 5, 0, 32},
-    {"cross_entropy", run_cross_entropy, OPS_EVERY, 1, 0, 13},
-    {"argmax_rows", run_argmax, OPS_EVERY, 1, 0, 1},
     {"colsum_sq", run_colsum_sq, OPS_EVERY, 1, 0, 2},
     {"sq_error", run_sq_error, OPS_EVERY, 2, 0, 3},
     {"sq_error_f32", run_sq_error_f32, OPS_HALVES, 1, 4, 3},
@@ -497,4 +417,4 @@ const ops_case ops_cases[] = {
     {"quant_round", run_quant_round, OPS_EVERY, 2, 0, 7},
     {"quant_back", run_quant_back, OPS_EVERY, 1, 4, 12},
 };
-const int ops_case_count = (int)(sizeof ops_cases / sizeof ops_cases[0]);
+const ops_list ops_cases = {table, (int)(sizeof table / sizeof table[0])};

@@ -25,7 +25,10 @@ typedef struct ops_case {
     double flops_each; /* per element, additions, products, comparisons and roots alike; exp counts as 10 */
 } ops_case;
 
-extern const ops_case ops_cases[];
-extern const int ops_case_count;
+typedef struct ops_list {
+    const ops_case *at;
+    int count;
+} ops_list;
+extern const ops_list ops_cases, ops_rows;
 
 #endif

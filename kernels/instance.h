@@ -11,20 +11,30 @@
 #include "kernels/pair.cl"
 #undef OTHER
 
-#define RMSNORM      rmsnorm_row
-#define RMSNORM_BACK rmsnorm_back_row
-#define FROM         WORD
+#define RMSNORM        rmsnorm_row
+#define RMSNORM_BACK   rmsnorm_back_row
+#define LAYERNORM      layernorm_row
+#define LAYERNORM_BACK layernorm_back_row
+#define FROM           WORD
+#include "kernels/layernorm.cl"
 #include "kernels/rmsnorm.cl"
 #undef RMSNORM
 #undef RMSNORM_BACK
+#undef LAYERNORM
+#undef LAYERNORM_BACK
 #undef FROM
 #if !STORE_EXACT
-#define RMSNORM      rmsnorm_row_f32
-#define RMSNORM_BACK rmsnorm_back_row_f32
-#define FROM         f32
+#define RMSNORM        rmsnorm_row_f32
+#define RMSNORM_BACK   rmsnorm_back_row_f32
+#define LAYERNORM      layernorm_row_f32
+#define LAYERNORM_BACK layernorm_back_row_f32
+#define FROM           f32
+#include "kernels/layernorm.cl"
 #include "kernels/rmsnorm.cl"
 #undef RMSNORM
 #undef RMSNORM_BACK
+#undef LAYERNORM
+#undef LAYERNORM_BACK
 #undef FROM
 #endif
 

@@ -17,14 +17,18 @@ K(sq_error_row_f32, WORDS, M, M, M, I)
 K(sq_error_row_f16, WORDS, M, M, M, I)
 K(sq_error_row_bf16, WORDS, M, M, M, I)
 
-/* rmsnorm.cl: from rows of the instance's word, and from rows of f32 */
+/* layernorm.cl, rmsnorm.cl: from rows of the instance's word, and from rows of f32 */
+K(layernorm_row, WORDS, M, M, M, F, M, I)
+K(layernorm_row_f32, HALVES, M, M, M, F, M, I)
+K(layernorm_back_row, WORDS, M, M, F, M, M, I)
+K(layernorm_back_row_f32, HALVES, M, M, F, M, M, I)
 K(rmsnorm_row, WORDS, M, M, F, M, I)
 K(rmsnorm_row_f32, HALVES, M, M, F, M, I)
 K(rmsnorm_back_row, WORDS, M, M, F, M, M, I)
 K(rmsnorm_back_row_f32, HALVES, M, M, F, M, M, I)
 
 /* row.cl, softmax.cl, gate.cl, loss.cl */
-K(add_bias, WORDS, M, M, I)
+K(add_bias, WORDS, M, M, I, I)
 K(gather_row, WORDS, M, M, M, I)
 K(rope_row, WORDS, M, M, F, I, I, I)
 K(softmax_row, WORDS, M, I, I, I, I, F, I)

@@ -1,10 +1,10 @@
 /* row.cl - rows that are moved, shifted or turned, one row a group. */
 
-/* x[r,:] += bias.  Shapes: x (R, cols) WORD in place, bias (1, cols) f32. */
-KERNEL(add_bias)(HERE OUT(WORD, x), IN(f32, bias), const int cols)
+/* x[r,:] += bias[r % rows,:].  Shapes: x (R, cols) WORD in place, bias (rows, cols) f32. */
+KERNEL(add_bias)(HERE OUT(WORD, x), IN(f32, bias), const int rows, const int cols)
 {
     GLOBAL WORD *row = ROW(x, GROUP);
-    GLOBAL const f32 *br = ROW(bias, 0);
+    GLOBAL const f32 *br = ROW(bias, GROUP % rows);
     EACH_PACK(c, 0, cols) STORE(row, c, LOAD(row, c) + LOAD_OF(f32, br, c));
 }
 

@@ -50,7 +50,8 @@ LOP_CHECKED lop_status lop_cast(lop_queue *q, lop_mat from, lop_mat to);
 /* y = a x + b y.  Shapes: x, y equal; x and y each W (may differ). With b = 0, y need not hold numbers. */
 LOP_CHECKED lop_status lop_axpby(lop_queue *q, float a, lop_mat x, float b, lop_mat y);
 
-/* x[r,c] += bias[0,c].  Shapes: x (R, C) W in place, bias (1, C) f32. */
+/* x[r,c] += bias[r % n,c]: a linear's bias with n = 1, and with n tokens what belongs to their positions.
+ *   Shapes   x (R, C) W in place, R a multiple of n; bias (n, C) f32 */
 LOP_CHECKED lop_status lop_add_bias(lop_queue *q, lop_mat x, lop_mat bias);
 
 /* to[r,:] = from[index[0,r],:].  Shapes: from (N, C) W, index (1, R) i32 in [0, N), to (R, C) W. */
@@ -65,6 +66,17 @@ LOP_CHECKED lop_status lop_rmsnorm(lop_queue *q, lop_mat x, lop_mat gain, float 
  *   Shapes   x (T, C) W or f32, gain (1, C) f32, dy (T, C) W, dx (T, C) f32 */
 LOP_CHECKED lop_status lop_rmsnorm_back(lop_queue *q, lop_mat x, lop_mat gain, float eps, lop_mat dy,
                                         lop_mat dx);
+
+/* y = (x - mean) g / sqrt(variance + eps) + b, row by row.
+ *   Shapes   x (T, C) W or f32, gain, bias (1, C) f32, y (T, C) W
+ *   Source   Ba, Kiros and Hinton 2016, eq. 4 */
+LOP_CHECKED lop_status lop_layernorm(lop_queue *q, lop_mat x, lop_mat gain, lop_mat bias, float eps,
+                                     lop_mat y);
+
+/* dx += the gradient with respect to x from dy, as lop_rmsnorm_back's; it does not depend on the bias.
+ *   Shapes   x (T, C) W or f32, gain (1, C) f32, dy (T, C) W, dx (T, C) f32 */
+LOP_CHECKED lop_status lop_layernorm_back(lop_queue *q, lop_mat x, lop_mat gain, float eps, lop_mat dy,
+                                          lop_mat dx);
 
 /* Rotates pairs (j, j + hd/2) of every head in place by the angle of the row's position.
  *   Shapes   x (T, heads * hd) W; table (P, hd) f32: cosines of the hd/2 frequencies, then their sines, per position;

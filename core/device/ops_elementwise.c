@@ -30,11 +30,14 @@ lop_status lop_add_bias(lop_queue *q, lop_mat x, lop_mat bias)
 {
     const lop_operand operands[] = {
         {"x", x, LOP_FREE, LOP_FREE, LOP_WORDS_ANY, LOP_WRITTEN},
-        {"bias", bias, 1, x.cols, LOP_BIT(LOP_F32), LOP_READ},
+        {"bias", bias, LOP_FREE, x.cols, LOP_BIT(LOP_F32), LOP_READ},
     };
     LOP_CHECK(q, "add_bias", operands);
+    if (bias.rows == 0 || x.rows % bias.rows != 0)
+        return LOP_FAIL(LOP_E_ARGUMENT, "add_bias: x (%d, %d) is no whole number of times bias (%d, %d)",
+                        x.rows, x.cols, bias.rows, bias.cols);
     const lop_launch_shape shape = lop_by_rows(x.rows, x.cols, x.type);
-    const lop_arg args[] = {LOP_M(x), LOP_M(bias), LOP_I(x.cols)};
+    const lop_arg args[] = {LOP_M(x), LOP_M(bias), LOP_I(bias.rows), LOP_I(x.cols)};
     return LOP_LAUNCH(q, LOP_KERNEL_add_bias, &shape, args);
 }
 

@@ -16,7 +16,29 @@ lop_status lop_rmsnorm(lop_queue *q, lop_mat x, lop_mat gain, float eps, lop_mat
     return LOP_LAUNCH(q, k, &shape, args);
 }
 
-lop_status lop_rmsnorm_back(lop_queue *q, lop_mat x, lop_mat gain, float eps, lop_mat dy, lop_mat dx)
+lop_status lop_layernorm(lop_queue *q, lop_mat x, lop_mat gain, lop_mat bias, float eps, lop_mat y)
+{
+    const lop_operand operands[] = {
+        {"x", x, LOP_FREE, LOP_FREE, LOP_BIT(y.type) | LOP_BIT(LOP_F32), LOP_READ},
+        {"gain", gain, 1, x.cols, LOP_BIT(LOP_F32), LOP_READ},
+        {"bias", bias, 1, x.cols, LOP_BIT(LOP_F32), LOP_READ},
+        {"y", y, x.rows, x.cols, LOP_WORDS_ANY, LOP_WRITTEN},
+    };
+    LOP_CHECK(q, "layernorm", operands);
+    const lop_launch_shape shape = lop_by_rows(x.rows, x.cols, y.type);
+    const lop_arg args[] = {LOP_M(x), LOP_M(gain), LOP_M(bias), LOP_F(eps), LOP_M(y), LOP_I(x.cols)};
+    const lop_kernel k = x.type == y.type ? LOP_KERNEL_layernorm_row : LOP_KERNEL_layernorm_row_f32;
+    return LOP_LAUNCH(q, k, &shape, args);
+}
+
+/* A norm's backward: its kernel for an x of dy's type, and that for one of f32. */
+typedef struct norm_kernels {
+    const char *name;
+    lop_kernel own, from_f32;
+} norm_kernels;
+
+static lop_status norm_back(lop_queue *q, const norm_kernels *k, lop_mat x, lop_mat gain, float eps,
+                            lop_mat dy, lop_mat dx)
 {
     const lop_operand operands[] = {
         {"x", x, LOP_FREE, LOP_FREE, LOP_BIT(dy.type) | LOP_BIT(LOP_F32), LOP_READ},
@@ -24,11 +46,24 @@ lop_status lop_rmsnorm_back(lop_queue *q, lop_mat x, lop_mat gain, float eps, lo
         {"dy", dy, x.rows, x.cols, LOP_WORDS_ANY, LOP_READ},
         {"dx", dx, x.rows, x.cols, LOP_BIT(LOP_F32), LOP_WRITTEN},
     };
-    LOP_CHECK(q, "rmsnorm_back", operands);
+    LOP_CHECK(q, k->name, operands);
     const lop_launch_shape shape = lop_by_rows(x.rows, x.cols, dy.type);
     const lop_arg args[] = {LOP_M(x), LOP_M(gain), LOP_F(eps), LOP_M(dy), LOP_M(dx), LOP_I(x.cols)};
-    const lop_kernel k = x.type == dy.type ? LOP_KERNEL_rmsnorm_back_row : LOP_KERNEL_rmsnorm_back_row_f32;
-    return LOP_LAUNCH(q, k, &shape, args);
+    return LOP_LAUNCH(q, x.type == dy.type ? k->own : k->from_f32, &shape, args);
+}
+
+lop_status lop_rmsnorm_back(lop_queue *q, lop_mat x, lop_mat gain, float eps, lop_mat dy, lop_mat dx)
+{
+    static const norm_kernels k = {"rmsnorm_back", LOP_KERNEL_rmsnorm_back_row,
+                                   LOP_KERNEL_rmsnorm_back_row_f32};
+    return norm_back(q, &k, x, gain, eps, dy, dx);
+}
+
+lop_status lop_layernorm_back(lop_queue *q, lop_mat x, lop_mat gain, float eps, lop_mat dy, lop_mat dx)
+{
+    static const norm_kernels k = {"layernorm_back", LOP_KERNEL_layernorm_back_row,
+                                   LOP_KERNEL_layernorm_back_row_f32};
+    return norm_back(q, &k, x, gain, eps, dy, dx);
 }
 
 /* By the angles times `way`: 1 or -1. */

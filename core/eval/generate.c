@@ -50,7 +50,8 @@ static lop_status open_writer(writer *w, int32_t positions)
     LOP_TRY(lop_queue_open(w->device, &w->queue));
     LOP_TRY(lop_forward_open(w->net, w->device, word, 1, positions, &w->forward));
     LOP_TRY(lop_cache_open(w->net, w->device, word, positions, &w->cache));
-    LOP_TRY(lop_embedder_open(w->net, w->device, positions, &w->embedder));
+    const lop_embedder_plan embedding = {.most = positions, .positions = positions, .as = LOP_DTYPE_F32};
+    LOP_TRY(lop_embedder_open(w->net, w->device, &embedding, &w->embedder));
     LOP_TRY(lop_head_open(&w->queue, w->net, &w->head));
     LOP_TRY(lop_arena_open(w->device, LOP_ON_DEVICE, 0, &w->arena));
     LOP_TRY(lop_arena_mat(w->arena, positions, w->net->config->hidden, LOP_F32, &w->x));
@@ -96,7 +97,8 @@ static lop_status run_blocks(writer *w, int32_t first, lop_mat x, bool fill)
 static lop_status step(writer *w, int32_t first, int32_t rows, const lop_ids *ids, int32_t *next)
 {
     const lop_mat x = lop_mat_rows(w->x, 0, rows);
-    LOP_TRY(lop_embedder_rows(w->embedder, &w->queue, ids->at + first, rows, x));
+    const lop_token_rows tokens = {.ids = ids->at + first, .count = rows, .tokens = rows, .first = first};
+    LOP_TRY(lop_embedder_rows(w->embedder, &w->queue, &tokens, x));
     LOP_TRY(run_blocks(w, first, x, first == 0 || !w->resident));
     return lop_head_best(&w->queue, w->head, lop_mat_rows(x, rows - 1, 1), next);
 }

@@ -33,6 +33,7 @@ typedef struct judge {
     lop_mat counts; /* (rows, 1) u32: scratch of counts */
     lop_mat wrong;  /* (1, blocks) i64: values that are no numbers behind each block */
     lop_forward *forward;
+    lop_embedder *embedder;
     int32_t *ids;          /* rows */
     int32_t *row, *target; /* scored: where a judged id is predicted, and the id */
     float *nll;            /* scored */
@@ -124,6 +125,9 @@ static lop_status open_judge(judge *j)
     LOP_TRY(lop_arena_mat(j->arena, rows, 1, LOP_U32, &j->counts));
     LOP_TRY(lop_arena_mat(j->arena, 1, j->net->config->blocks, LOP_I64, &j->wrong));
     LOP_TRY(lop_forward_open(j->net, j->device, word, batch_at(j, 0), j->longest, &j->forward));
+    const lop_embedder_plan embedding = {
+        .most = lop_embedder_usual(), .positions = j->longest, .as = LOP_DTYPE_F32};
+    LOP_TRY(lop_embedder_open(j->net, j->device, &embedding, &j->embedder));
     LOP_TRY(LOP_NEW(&j->ids, rows));
     LOP_TRY(LOP_NEW(&j->row, scored));
     LOP_TRY(LOP_NEW(&j->target, scored));
@@ -138,6 +142,7 @@ static void close_judge(judge *j)
     lop_free(j->target);
     lop_free(j->row);
     lop_free(j->ids);
+    lop_embedder_close(j->embedder);
     lop_forward_close(j->forward);
     lop_arena_close(j->arena);
     lop_free(j->order);
@@ -167,6 +172,19 @@ static void place_group(judge *j, span g)
             judged += place_sequence(j, j->order[i + k], row, length, judged);
         i += n;
     }
+}
+
+static lop_status embed_group(judge *j, span g)
+{
+    int32_t row = 0;
+    for (int64_t i = g.first; i < g.end;) {
+        const int32_t n = batch_at(j, i), length = fed(j->order[i]);
+        const lop_token_rows tokens = {.ids = j->ids + row, .count = n * length, .tokens = length};
+        LOP_TRY(lop_embedder_rows(j->embedder, &j->queue, &tokens, lop_mat_rows(j->x, row, n * length)));
+        row += n * length;
+        i += n;
+    }
+    return LOP_OK;
 }
 
 static lop_status run_block(judge *j, const lop_block *block, span g)
@@ -211,7 +229,7 @@ static lop_status run_group(judge *j, span g, double *sum)
     const lop_mat x = lop_mat_rows(j->x, 0, g.rows), index = lop_mat_cols(j->index, 0, g.scored),
                   picked = lop_mat_rows(j->picked, 0, g.scored);
     place_group(j, g);
-    LOP_TRY(lop_embed(&j->queue, j->net, j->ids, g.rows, x));
+    LOP_TRY(embed_group(j, g));
     LOP_TRY(run_blocks(j, g));
     LOP_TRY(lop_upload(&j->queue, j->row, index));
     LOP_TRY(lop_gather_rows(&j->queue, x, index, picked));

@@ -118,7 +118,7 @@ static lop_status run_group(measure *m, int32_t first, int32_t windows, double *
     const int32_t seqlen = m->args->seqlen, rows = windows * seqlen;
     const int32_t *ids = m->args->ids + (int64_t)first * seqlen;
     const lop_mat x = lop_mat_rows(m->x, 0, rows);
-    LOP_TRY(lop_embed(&m->queue, m->net, ids, rows, x));
+    LOP_TRY(lop_embed(&m->queue, m->net, &(lop_token_rows){.ids = ids, .count = rows, .tokens = seqlen}, x));
     LOP_TRY(run_blocks(m, first, windows));
     for (int32_t i = 0; i < rows; i++) m->target[i] = i % seqlen == seqlen - 1 ? -1 : ids[i + 1];
     LOP_TRY(lop_head_nll(&m->queue, m->net, x, m->target, m->nll));

@@ -13,20 +13,27 @@
     (1 << 26) /* of any one dimension: keeps products of two in 64 bits and one in a device's 32 */
 #define BLOCKS_MOST (1 << 16)
 
-/* What transformers assumes of a family when config.json is silent. */
+/* What transformers assumes of a family when config.json is silent, and the keys by which families differ. */
 typedef struct family_row {
     const char *name;
     int32_t positions, window, bos, eos;
     double norm_eps;
-    bool tied, qkv_bias;
+    bool tied, qkv_bias, other_bias; /* other: of o and of the feed-forward */
     const char *ffn_key, *activation_key, *activation;
+    const char *eps_key, *attention_bias_key,
+        *mlp_bias_key; /* NULL: there is none, and what is assumed holds */
+    bool learned;      /* positions are rows of a table, and norms may stand elsewhere or be plain */
 } family_row;
 
 static const family_row families[] = {
-    {"llama", 2048, 0, 1, 2, 1e-6, false, false, "intermediate_size", "hidden_act", "silu"},
-    {"mistral", 131072, 4096, 1, 2, 1e-6, false, false, "intermediate_size", "hidden_act", "silu"},
-    {"qwen2", 32768, 4096, -1, -1, 1e-6, false, true, "intermediate_size", "hidden_act", "silu"},
-    {"opt", 2048, 0, 2, 2, 1e-5, true, true, "ffn_dim", "activation_function", "relu"},
+    {"llama", 2048, 0, 1, 2, 1e-6, false, false, false, "intermediate_size", "hidden_act", "silu",
+     "rms_norm_eps", "attention_bias", "mlp_bias", false},
+    {"mistral", 131072, 4096, 1, 2, 1e-6, false, false, false, "intermediate_size", "hidden_act", "silu",
+     "rms_norm_eps", NULL, NULL, false},
+    {"qwen2", 32768, 4096, -1, -1, 1e-6, false, true, false, "intermediate_size", "hidden_act", "silu",
+     "rms_norm_eps", NULL, NULL, false},
+    {"opt", 2048, 0, 2, 2, 1e-5, true, true, true, "ffn_dim", "activation_function", "relu", NULL,
+     "enable_bias", "enable_bias", true},
 };
 
 static lop_status find_family(const json_t *root, const family_row **out)
@@ -233,35 +240,31 @@ static lop_status read_heads(const json_t *root, lop_config *out)
 
 static lop_status read_biases(const json_t *root, const family_row *family, lop_config *out)
 {
-    bool attention = false;
+    bool attention = family->qkv_bias;
     out->qkv_bias = family->qkv_bias;
-    if (strcmp(family->name, "llama") == 0) {
-        LOP_TRY(lop_json_flag(root, "attention_bias", &attention));
-        LOP_TRY(lop_json_flag(root, "mlp_bias", &out->mlp_bias));
-        out->qkv_bias = out->o_bias = attention;
-    }
-    if (strcmp(family->name, "opt") == 0) {
-        LOP_TRY(lop_json_flag(root, "enable_bias", &out->qkv_bias));
-        out->o_bias = out->mlp_bias = out->qkv_bias;
-    }
+    out->o_bias = out->mlp_bias = family->other_bias;
+    if (family->mlp_bias_key) LOP_TRY(lop_json_flag(root, family->mlp_bias_key, &out->mlp_bias));
+    if (family->attention_bias_key == NULL) return LOP_OK;
+    LOP_TRY(lop_json_flag(root, family->attention_bias_key, &attention));
+    out->qkv_bias = out->o_bias = attention;
     return LOP_OK;
 }
 
-/* What of OPT is not the plain layout: 350m's norm after the layer and narrow embedding, and ablations. */
-static lop_status check_opt(const json_t *root, const lop_config *k)
+/* Where norms stand, and what is between the tokens and the stream. A norm behind the sums leaves none for the end. */
+static lop_status read_learned(const json_t *root, lop_config *out)
 {
     bool before = true, affine = true, without_final = false;
-    int32_t width = k->hidden;
+    int32_t width = out->hidden;
     LOP_TRY(lop_json_flag(root, "do_layer_norm_before", &before));
     LOP_TRY(lop_json_flag(root, "layer_norm_elementwise_affine", &affine));
     LOP_TRY(lop_json_flag(root, "_remove_final_layer_norm", &without_final));
     LOP_TRY(read_size(root, "word_embed_proj_dim", &width));
-    if (before && affine && !without_final && width == k->hidden) return LOP_OK;
-    return LOP_FAIL(
-        LOP_E_UNSUPPORTED,
-        "this OPT has its norms after the layers (do_layer_norm_before), without weights, no last one, or "
-        "an embedding of another width (word_embed_proj_dim %d, hidden_size %d): not supported",
-        width, k->hidden);
+    out->rope.kind = LOP_ROPE_NONE;
+    out->norm_after = !before;
+    out->norm_plain = !affine;
+    out->no_final_norm = !before || without_final;
+    out->embedding = width == out->hidden ? 0 : width;
+    return LOP_OK;
 }
 
 static lop_status read_all(const json_t *root, lop_config *out)
@@ -282,7 +285,7 @@ static lop_status read_all(const json_t *root, lop_config *out)
     out->positions = family->positions;
     LOP_TRY(read_size(root, "max_position_embeddings", &out->positions));
     out->norm_eps = family->norm_eps;
-    LOP_TRY(lop_json_real(root, "rms_norm_eps", &out->norm_eps));
+    if (family->eps_key) LOP_TRY(lop_json_real(root, family->eps_key, &out->norm_eps));
     out->tied = family->tied;
     LOP_TRY(lop_json_flag(root, "tie_word_embeddings", &out->tied));
     LOP_TRY(read_word(root, family->activation_key, out->activation));
@@ -292,8 +295,7 @@ static lop_status read_all(const json_t *root, lop_config *out)
     LOP_TRY(read_token(root, "eos_token_id", out->vocab, &out->eos));
     LOP_TRY(read_dtype(root, &out->dtype));
     LOP_TRY(read_biases(root, family, out));
-    LOP_TRY(read_rope(root, &out->rope));
-    if (strcmp(family->name, "opt") == 0) LOP_TRY(check_opt(root, out));
+    LOP_TRY(family->learned ? read_learned(root, out) : read_rope(root, &out->rope));
     LOP_TRY(read_window(root, family, out));
     return lop_config_check(out);
 }
@@ -310,8 +312,12 @@ lop_status lop_config_read(const char *json, size_t size, lop_config *out)
 
 /* ---- what all readers share */
 
-static lop_status check_rope(const lop_rope_spec *r)
+static lop_status check_rope(const lop_rope_spec *r, int32_t head_dim)
 {
+    if (r->kind == LOP_ROPE_NONE) return LOP_OK;
+    if (head_dim % 2 != 0)
+        return LOP_FAIL(LOP_E_FORMAT, "the head size is %d, expected an even number: rope turns pairs",
+                        head_dim);
     if (!(r->theta > 0.0 && r->theta < 1e18))
         return LOP_FAIL(LOP_E_FORMAT, "the rope base (rope_theta) is %g, expected a positive number",
                         r->theta);
@@ -342,7 +348,8 @@ lop_status lop_config_check(const lop_config *k)
                  {"number of key-value heads", k->kv_heads, SIZE_MOST},
                  {"head size", k->head_dim, SIZE_MOST},
                  {"vocabulary", k->vocab, SIZE_MOST},
-                 {"number of positions", k->positions, SIZE_MOST}};
+                 {"number of positions", k->positions, SIZE_MOST},
+                 {"width of the embedding", k->embedding ? k->embedding : k->hidden, SIZE_MOST}};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         if (sizes[i].value < 1 || sizes[i].value > sizes[i].most)
             return LOP_FAIL(LOP_E_FORMAT, "the %s is %d, expected 1 to %d", sizes[i].name, sizes[i].value,
@@ -353,14 +360,11 @@ lop_status lop_config_check(const lop_config *k)
     if ((int64_t)k->heads * k->head_dim > SIZE_MOST)
         return LOP_FAIL(LOP_E_FORMAT, "%d heads of size %d are more than %d wide", k->heads, k->head_dim,
                         SIZE_MOST);
-    if (strcmp(k->family, "opt") != 0 && k->head_dim % 2 != 0)
-        return LOP_FAIL(LOP_E_FORMAT, "the head size is %d, expected an even number: rope turns pairs",
-                        k->head_dim);
     if (!(k->norm_eps > 0.0 && k->norm_eps < 1.0))
         return LOP_FAIL(LOP_E_FORMAT, "the norms' epsilon is %g, expected a small positive number",
                         k->norm_eps);
     if (k->window < 0 || k->window_from < 0)
         return LOP_FAIL(LOP_E_FORMAT, "the attention window is %d from layer %d, expected no negative number",
                         k->window, k->window_from);
-    return check_rope(&k->rope);
+    return check_rope(&k->rope, k->head_dim);
 }

@@ -14,7 +14,8 @@ typedef enum lop_rope_kind {
     LOP_ROPE_PLAIN,
     LOP_ROPE_LINEAR, /* positions divided by `factor` */
     LOP_ROPE_LLAMA3, /* frequencies rescaled by wave length */
-    LOP_ROPE_TABLE   /* frequencies divided by the model's tensor rope_freqs.weight (GGUF) */
+    LOP_ROPE_TABLE,  /* frequencies divided by the model's tensor rope_freqs.weight (GGUF) */
+    LOP_ROPE_NONE    /* nothing turns: a row of a table is added for each position */
 } lop_rope_kind;
 
 typedef struct lop_rope_spec {
@@ -29,7 +30,11 @@ typedef struct lop_config {
     int32_t blocks, hidden, ffn, heads, kv_heads, head_dim, vocab, positions;
     int32_t window;      /* sliding window in tokens; 0: none */
     int32_t window_from; /* first block that has the window (qwen2's max_window_layers); 0 otherwise */
+    int32_t embedding; /* columns of the embedding where these are projected to hidden; 0: they are hidden */
     double norm_eps;
+    bool norm_after;    /* norms stand behind the sums of the halves, not before their linears */
+    bool norm_plain;    /* norms have neither gains nor biases */
+    bool no_final_norm; /* none before the head */
     lop_rope_spec rope;
     bool tied; /* the head is the embedding */
     bool qkv_bias, o_bias, mlp_bias;

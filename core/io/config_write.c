@@ -109,10 +109,15 @@ static lop_status add_gated(lop_string *s, const lop_config *k)
 
 static lop_status add_opt(lop_string *s, const lop_config *k)
 {
+    if (k->o_bias != k->qkv_bias || k->mlp_bias != k->qkv_bias)
+        return LOP_FAIL(LOP_E_UNSUPPORTED,
+                        "config.json cannot say of an opt model that some linears have biases: all or none");
     LOP_TRY(add_text(s, "activation_function", k->activation));
     LOP_TRY(add_int(s, "ffn_dim", k->ffn));
-    LOP_TRY(add_int(s, "word_embed_proj_dim", k->hidden));
-    LOP_TRY(add_flag(s, "do_layer_norm_before", true));
+    LOP_TRY(add_int(s, "word_embed_proj_dim", k->embedding ? k->embedding : k->hidden));
+    LOP_TRY(add_flag(s, "do_layer_norm_before", !k->norm_after));
+    LOP_TRY(add_flag(s, "layer_norm_elementwise_affine", !k->norm_plain));
+    LOP_TRY(add_flag(s, "_remove_final_layer_norm", k->no_final_norm && !k->norm_after));
     return add_flag(s, "enable_bias", k->qkv_bias);
 }
 

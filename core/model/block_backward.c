@@ -105,6 +105,23 @@ static lop_status stream_word(lop_queue *q, const back *b, lop_mat *d)
 
 /* ---- the two halves */
 
+/* Back through a norm behind the sum, which took `sum`; dy becomes the gradient with respect to that. */
+static lop_status enter_back(lop_queue *q, const back *b, const lop_norm *norm, lop_mat sum)
+{
+    if (!b->f->net->config->norm_after) return LOP_OK;
+    LOP_TRY(lop_cast(q, b->dy, b->room.d));
+    LOP_TRY(lop_mat_zero(q, b->dy));
+    return lop_norm_rows_back(q, b->f->net, norm, sum, b->room.d, b->dy);
+}
+
+/* room.d is the gradient with respect to the input of the half's linears; dy grows by what it is with respect to the stream
+ * that the half took, `x`, through a norm before the linears or as it is. */
+static lop_status leave_back(lop_queue *q, const back *b, const lop_norm *norm, lop_mat x)
+{
+    if (b->f->net->config->norm_after) return lop_axpby(q, 1.0f, b->room.d, 1.0f, b->dy);
+    return lop_norm_rows_back(q, b->f->net, norm, x, b->room.d, b->dy);
+}
+
 static lop_status ffn_back(lop_queue *q, back *b)
 {
     const lop_net *net = b->f->net;
@@ -114,13 +131,14 @@ static lop_status ffn_back(lop_queue *q, back *b)
     const lop_mat gate = lop_mat_cols(t->gate_up, 0, ffn);
     const lop_mat up = has_gate ? lop_mat_cols(t->gate_up, ffn, ffn) : LOP_NONE;
     lop_mat d;
+    LOP_TRY(enter_back(q, b, &b->block->norm_ffn, t->ffn_sum));
     LOP_TRY(stream_word(q, b, &d));
     LOP_TRY(weights_back(q, b, LOP_INPUT_DOWN, d, t->gated));
     LOP_TRY(input_back(q, d, b->block->down, t->gated));
     LOP_TRY(lop_gate_back(q, net->gate, t->gated, gate, up));
     LOP_TRY(weights_back(q, b, LOP_INPUT_FFN, t->gate_up, t->normed_ffn));
     LOP_TRY(input_back(q, t->gate_up, b->block->gate_up, b->room.d));
-    return lop_rmsnorm_back(q, t->middle, b->block->norm_ffn, (float)net->config->norm_eps, b->room.d, b->dy);
+    return leave_back(q, b, &b->block->norm_ffn, t->middle);
 }
 
 static lop_status scores_back(lop_queue *q, back *b)
@@ -140,6 +158,7 @@ static lop_status scores_back(lop_queue *q, back *b)
                                        .dk_sum = b->room.k_sum,
                                        .dv_sum = b->room.v_sum};
     LOP_TRY(lop_attention_back(q, &args, &grads));
+    if (!lop_mat_present(b->f->table)) return LOP_OK;
     const lop_mat angles = lop_mat_rows(b->f->table, 0, t->tokens);
     return lop_rope_back(q, lop_mat_cols(b->room.qkv, 0, wide + kv), c->head_dim, angles, t->tokens);
 }
@@ -148,6 +167,7 @@ static lop_status attention_half_back(lop_queue *q, back *b)
 {
     const lop_tape *t = &b->tape;
     lop_mat d;
+    LOP_TRY(enter_back(q, b, &b->block->norm_attention, t->attention_sum));
     LOP_TRY(stream_word(q, b, &d));
     LOP_TRY(weights_back(q, b, LOP_INPUT_O, d, t->mixed));
     LOP_TRY(input_back(q, d, b->block->o, b->room.mixed));
@@ -155,8 +175,7 @@ static lop_status attention_half_back(lop_queue *q, back *b)
     LOP_TRY(weights_back(q, b, LOP_INPUT_ATTENTION, b->room.qkv, t->normed_attention));
     if (!lop_mat_present(t->input)) return LOP_OK;
     LOP_TRY(input_back(q, b->room.qkv, b->block->qkv, b->room.d));
-    return lop_rmsnorm_back(q, t->input, b->block->norm_attention, (float)b->f->net->config->norm_eps,
-                            b->room.d, b->dy);
+    return leave_back(q, b, &b->block->norm_attention, t->input);
 }
 
 /* ---- a call */
@@ -216,7 +235,7 @@ size_t lop_backward_bytes(const lop_net *net, lop_type word, int32_t sequences, 
     lop_mat table;
     size_t bytes = SIZE_MAX;
     if (lop_arena_open(NULL, LOP_ON_DEVICE, 0, &a) != LOP_OK) return bytes;
-    if (lop_arena_mat(a, tokens, net->config->head_dim, LOP_F32, &table) == LOP_OK &&
+    if (lop_block_table_place(a, net, tokens, &table) == LOP_OK &&
         lop_back_place(a, net, word, sequences, tokens, &room) == LOP_OK)
         bytes = lop_arena_peak(a);
     lop_arena_close(a);

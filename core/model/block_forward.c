@@ -1,12 +1,12 @@
-/* block_forward.c - one block forward: two halves, each a norm, products and a residual sum that the last product adds
- * by itself. Every matrix of a call lies in one arena that was filled once when the workspace was opened. */
+/* block_forward.c - one block forward: two halves, each a norm before or behind, products and a residual sum that the last
+ * product adds by itself. Every matrix of a call lies in one arena that was filled once when the workspace was opened. */
 #include "core/base/memory.h"
 #include "core/model/block_parts.h"
 #include "core/model/rope.h"
+#include "core/model/sequence_product.h"
 
-/* Tokens whose gate and up stand side by side at a time: bounds the 2 F columns of workspace. And sequences of a multiple
- * of so many rows go into one product without changing its bits. */
-enum { FFN_ROWS = 2048, WHOLE_ROWS = 256 };
+/* Tokens whose gate and up stand side by side at a time: bounds the 2 F columns of workspace. */
+enum { FFN_ROWS = 2048 };
 
 struct lop_cache {
     lop_arena *arena;
@@ -22,8 +22,9 @@ typedef struct pass {
     int32_t sequences, tokens, first;
     lop_cache *cache; /* NULL: none */
     const lop_watch *watch;
-    const lop_tape *tape;     /* cut to the call; NULL: nothing is kept */
-    lop_mat normed;           /* (S T, C) word: the input of qkv, then of gate_up */
+    const lop_tape *tape; /* cut to the call; NULL: nothing is kept */
+    lop_mat normed;       /* (S T, C) word: the input of qkv, then of gate_up */
+    lop_mat summed; /* (S T, C) f32: what a norm behind the sum takes; absent where norms stand before */
     lop_mat qkv, mixed, tile; /* attention */
     lop_mat gate_up, gated;   /* feed-forward */
 } pass;
@@ -66,12 +67,21 @@ static lop_status place_ffn(lop_arena *a, const lop_net *net, lop_type word, pas
     return lop_arena_mat(a, p->sequences * p->tokens, net->config->ffn, word, &p->gated);
 }
 
+/* What both halves use. */
+static lop_status place_stream(lop_arena *a, const lop_net *net, lop_type word, pass *p)
+{
+    const int32_t rows = p->sequences * p->tokens, hidden = net->config->hidden;
+    if (p->tape) return LOP_OK;
+    LOP_TRY(lop_arena_mat(a, rows, hidden, word, &p->normed));
+    return net->config->norm_after ? lop_arena_mat(a, rows, hidden, LOP_F32, &p->summed) : LOP_OK;
+}
+
 /* Everything a call of this size places, in the order that it does; the arena's peak is what it needs. */
 static lop_status place_all(lop_arena *a, const lop_net *net, lop_type word, int32_t sequences,
                             int32_t tokens)
 {
     pass p = {.sequences = sequences, .tokens = tokens};
-    LOP_TRY(lop_arena_mat(a, sequences * tokens, net->config->hidden, word, &p.normed));
+    LOP_TRY(place_stream(a, net, word, &p));
     const lop_arena_mark mark = lop_arena_here(a);
     LOP_TRY(place_attention(a, net->config, word, tokens, &p));
     lop_arena_reset(a, mark);
@@ -95,7 +105,7 @@ static lop_status measure(const lop_net *net, lop_type word, int32_t sequences, 
     lop_arena *a = NULL;
     lop_mat table;
     LOP_TRY(lop_arena_open(NULL, LOP_ON_DEVICE, 0, &a));
-    lop_status status = lop_arena_mat(a, tokens, net->config->head_dim, LOP_F32, &table);
+    lop_status status = lop_block_table_place(a, net, tokens, &table);
     if (status == LOP_OK) status = place_both(a, net, word, sequences, tokens, back);
     *bytes = lop_arena_peak(a);
     lop_arena_close(a);
@@ -139,13 +149,20 @@ double lop_block_back_flops(const lop_net *net, int32_t sequences, int32_t token
 
 /* ---- open and close */
 
+lop_status lop_block_table_place(lop_arena *a, const lop_net *net, int32_t tokens, lop_mat *out)
+{
+    *out = LOP_NONE;
+    if (net->config->rope.kind == LOP_ROPE_NONE) return LOP_OK;
+    return lop_arena_mat(a, tokens, net->config->head_dim, LOP_F32, out);
+}
+
 static lop_status open_table(lop_forward *f, lop_device *device)
 {
     const int32_t head_dim = f->net->config->head_dim;
     float *frequency = NULL, *table = NULL;
     lop_queue q = {0};
-    lop_status status = lop_arena_mat(f->arena, f->tokens, head_dim, LOP_F32, &f->table);
-    if (status != LOP_OK) return status;
+    lop_status status = lop_block_table_place(f->arena, f->net, f->tokens, &f->table);
+    if (status != LOP_OK || !lop_mat_present(f->table)) return status;
     LOP_TRY_DONE(lop_queue_open(device, &q));
     LOP_TRY_DONE(lop_alloc((size_t)head_dim, sizeof *frequency, &frequency));
     LOP_TRY_DONE(lop_alloc((size_t)f->tokens * (size_t)head_dim, sizeof *table, &table));
@@ -247,24 +264,6 @@ static lop_status tell(lop_queue *q, const pass *p, lop_input_id input, lop_mat 
     return w && w->fn ? w->fn(w->user, q, input, x) : LOP_OK;
 }
 
-/* y = x w^T + bias + keep y for whole sequences of `tokens` rows. Products cut rows in tiles, and a row's bits may
- * depend on the tile that it falls into; a product per sequence makes them the same whoever shares the call, and where
- * tiles end with sequences anyway one product does. */
-static lop_status apply_linear(lop_queue *q, int32_t tokens, lop_mat x, lop_mat w, lop_mat bias, float keep,
-                               lop_mat y)
-{
-    lop_gemm_args args = {
-        .a = x, .b = w, .c = y, .tb = true, .alpha = 1.0f, .beta = keep, .math = q->device->math, .count = 1};
-    if (tokens % WHOLE_ROWS != 0) {
-        args.count = x.rows / tokens;
-        args.a.rows = args.c.rows = tokens;
-        args.step_a = (int64_t)tokens * x.ld;
-        args.step_c = (int64_t)tokens * y.ld;
-    }
-    LOP_TRY(lop_gemm(q, &args));
-    return lop_mat_present(bias) ? lop_add_bias(q, y, bias) : LOP_OK;
-}
-
 /* What stands in the cache before `first`, and this call's rows behind it. */
 static lop_status extend_cache(lop_queue *q, const pass *p, lop_mat *k, lop_mat *v)
 {
@@ -293,18 +292,42 @@ lop_attention_args lop_block_attention(const lop_config *c, const lop_block *blo
                                 .window = block->index >= c->window_from ? c->window : 0};
 }
 
+/* The input of a half's linears: the stream, normed if its norm stands before them. */
+static lop_status enter_half(lop_queue *q, const pass *p, const lop_norm *norm)
+{
+    const lop_net *net = p->f->net;
+    if (net->config->norm_after) return lop_cast(q, p->x, p->normed);
+    return lop_norm_rows(q, net, norm, p->x, p->normed);
+}
+
+/* The stream behind a half's sum: normed if its norm stands there, and then p->summed keeps what it took. */
+static lop_status leave_half(lop_queue *q, const pass *p, const lop_norm *norm)
+{
+    if (!p->f->net->config->norm_after) return LOP_OK;
+    LOP_TRY(lop_cast(q, p->x, p->summed));
+    return lop_norm_rows(q, p->f->net, norm, p->summed, p->x);
+}
+
+static lop_status turn(lop_queue *q, const pass *p)
+{
+    const lop_config *c = p->f->net->config;
+    if (!lop_mat_present(p->f->table)) return LOP_OK;
+    const lop_mat angles = lop_mat_rows(p->f->table, p->first, p->tokens);
+    return lop_rope(q, lop_mat_cols(p->qkv, 0, (c->heads + c->kv_heads) * c->head_dim), c->head_dim, angles,
+                    p->tokens);
+}
+
 static lop_status run_attention(lop_queue *q, pass *p)
 {
     const lop_block *b = p->block;
     const lop_config *c = p->f->net->config;
-    const int32_t wide = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
     LOP_TRY(place_attention(p->f->arena, c, p->f->word, p->first + p->tokens, p));
     if (p->tape) p->normed = p->tape->normed_attention;
-    LOP_TRY(lop_rmsnorm(q, p->x, b->norm_attention, (float)c->norm_eps, p->normed));
+    if (p->tape) p->summed = p->tape->attention_sum;
+    LOP_TRY(enter_half(q, p, &b->norm_attention));
     LOP_TRY(tell(q, p, LOP_INPUT_ATTENTION, p->normed));
-    LOP_TRY(apply_linear(q, p->tokens, p->normed, b->qkv, b->qkv_bias, 0.0f, p->qkv));
-    const lop_mat angles = lop_mat_rows(p->f->table, p->first, p->tokens);
-    LOP_TRY(lop_rope(q, lop_mat_cols(p->qkv, 0, wide + kv), c->head_dim, angles, p->tokens));
+    LOP_TRY(lop_sequence_product(q, p->tokens, p->normed, b->qkv, b->qkv_bias, 0.0f, p->qkv));
+    LOP_TRY(turn(q, p));
     lop_attention_args args = lop_block_attention(c, b, p->qkv, p->mixed, p->sequences, p->tokens);
     LOP_TRY(extend_cache(q, p, &args.k, &args.v));
     args.first = p->first;
@@ -312,7 +335,8 @@ static lop_status run_attention(lop_queue *q, pass *p)
     if (p->tape) args.log_sum = p->tape->log_sum;
     LOP_TRY(lop_attention(q, &args));
     LOP_TRY(tell(q, p, LOP_INPUT_O, p->mixed));
-    return apply_linear(q, p->tokens, p->mixed, b->o, b->o_bias, 1.0f, p->x);
+    LOP_TRY(lop_sequence_product(q, p->tokens, p->mixed, b->o, b->o_bias, 1.0f, p->x));
+    return leave_half(q, p, &b->norm_attention);
 }
 
 static lop_status run_ffn(lop_queue *q, pass *p)
@@ -324,19 +348,21 @@ static lop_status run_ffn(lop_queue *q, pass *p)
     const bool has_gate = net->family->linear[LOP_LINEAR_GATE] != NULL;
     LOP_TRY(place_ffn(p->f->arena, net, p->f->word, p));
     if (p->tape) p->normed = p->tape->normed_ffn;
-    LOP_TRY(lop_rmsnorm(q, p->x, b->norm_ffn, (float)net->config->norm_eps, p->normed));
+    if (p->tape) p->summed = p->tape->ffn_sum;
+    LOP_TRY(enter_half(q, p, &b->norm_ffn));
     LOP_TRY(tell(q, p, LOP_INPUT_FFN, p->normed));
     for (int32_t row = 0; row < rows; row += at_once) {
         const int32_t n = rows - row < at_once ? rows - row : at_once;
         const lop_mat both = lop_mat_rows(p->gate_up, p->tape ? row : 0, n),
                       normed = lop_mat_rows(p->normed, row, n);
         const lop_mat up = has_gate ? lop_mat_cols(both, ffn, ffn) : LOP_NONE;
-        LOP_TRY(apply_linear(q, p->tokens, normed, b->gate_up, b->gate_up_bias, 0.0f, both));
+        LOP_TRY(lop_sequence_product(q, p->tokens, normed, b->gate_up, b->gate_up_bias, 0.0f, both));
         LOP_TRY(lop_gate(q, net->gate, lop_mat_cols(both, 0, ffn), up, lop_mat_rows(p->gated, row, n)));
     }
     LOP_TRY(tell(q, p, LOP_INPUT_DOWN, p->gated));
     if (p->watch && !p->watch->last_needed) return LOP_OK;
-    return apply_linear(q, p->tokens, p->gated, b->down, b->down_bias, 1.0f, p->x);
+    LOP_TRY(lop_sequence_product(q, p->tokens, p->gated, b->down, b->down_bias, 1.0f, p->x));
+    return leave_half(q, p, &b->norm_ffn);
 }
 
 /* ---- a call */
@@ -360,7 +386,7 @@ static lop_status check_call(const pass *p)
 static lop_status run_halves(lop_queue *q, pass *p)
 {
     lop_arena *a = p->f->arena;
-    if (p->tape == NULL) LOP_TRY(lop_arena_mat(a, p->x.rows, p->x.cols, p->f->word, &p->normed));
+    LOP_TRY(place_stream(a, p->f->net, p->f->word, p));
     const lop_arena_mark mark = lop_arena_here(a);
     if (p->tape && lop_mat_present(p->tape->input)) LOP_TRY(lop_cast(q, p->x, p->tape->input));
     LOP_TRY(run_attention(q, p));

@@ -12,8 +12,11 @@ struct lop_forward {
     int32_t rows, tokens; /* the most of a call */
     int32_t back_rows;    /* the most of a call backward */
     lop_arena *arena;
-    lop_mat table; /* (tokens, hd) f32: rope */
+    lop_mat table; /* (tokens, hd) f32: rope; absent where nothing turns */
 };
+
+/* Places the table for so many tokens in the arena (which may only measure). */
+LOP_CHECKED lop_status lop_block_table_place(lop_arena *a, const lop_net *net, int32_t tokens, lop_mat *out);
 
 /* Attention of a call from position 0 over its own keys; the tile and log_sum are left to the caller. */
 lop_attention_args lop_block_attention(const lop_config *c, const lop_block *block, lop_mat qkv,

@@ -6,26 +6,45 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PREFIX_BYTES 64
-#define NAME_BYTES   192
+#define PLACE_BYTES 64
+#define NAME_BYTES  192
 
 /* Names that several families share. The linears stand in module order. */
-#define LLAMA_BLOCK     "model.layers.%d."
-#define LLAMA_ATTENTION "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"
-#define LLAMA_FFN       "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"
-#define LLAMA_NORMS     "input_layernorm", "post_attention_layernorm"
-#define LLAMA_ENDS      "model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"
+#define LLAMA_NAMES                                                                                          \
+    .prefixes = {"model."}, .block = "layers.%d.",                                                           \
+    .linear = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",               \
+               "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"},                                     \
+    .norm = LOP_NORM_RMS, .norm_attention = "input_layernorm", .norm_ffn = "post_attention_layernorm",       \
+    .norm_final = "norm", .embedding = "embed_tokens.weight", .head = "lm_head.weight"
 
-/* What tells these three apart stands in their configs: biases, windows, rope. */
+/* What tells the first three apart stands in their configs: biases, windows, rope. OPT's own files were saved of a model
+ * without a head, whose names are shorter; the third prefix is of its decoder alone. Its table of positions begins with two
+ * rows that no position takes. */
 static const lop_family families[] = {
-    {"llama", "LlamaForCausalLM", LLAMA_BLOCK, {LLAMA_ATTENTION, LLAMA_FFN}, LLAMA_NORMS, LLAMA_ENDS},
-    {"mistral", "MistralForCausalLM", LLAMA_BLOCK, {LLAMA_ATTENTION, LLAMA_FFN}, LLAMA_NORMS, LLAMA_ENDS},
-    {"qwen2", "Qwen2ForCausalLM", LLAMA_BLOCK, {LLAMA_ATTENTION, LLAMA_FFN}, LLAMA_NORMS, LLAMA_ENDS},
+    {.name = "llama", .architecture = "LlamaForCausalLM", LLAMA_NAMES},
+    {.name = "mistral", .architecture = "MistralForCausalLM", LLAMA_NAMES},
+    {.name = "qwen2", .architecture = "Qwen2ForCausalLM", LLAMA_NAMES},
+    {.name = "opt",
+     .architecture = "OPTForCausalLM",
+     .prefixes = {"model.decoder.", "decoder.", ""},
+     .block = "layers.%d.",
+     .linear = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj", NULL, "fc1",
+                "fc2"},
+     .norm = LOP_NORM_LAYER,
+     .norm_attention = "self_attn_layer_norm",
+     .norm_ffn = "final_layer_norm",
+     .norm_final = "final_layer_norm",
+     .embedding = "embed_tokens.weight",
+     .head = "lm_head.weight",
+     .positions = "embed_positions.weight",
+     .positions_from = 2,
+     .project_in = "project_in.weight",
+     .project_out = "project_out.weight"},
 };
 
 const char *lop_family_names(void)
 {
-    return "llama, mistral, qwen2";
+    return "llama, mistral, qwen2, opt";
 }
 
 const lop_family *lop_family_find(const char *name)
@@ -79,6 +98,32 @@ static lop_linear_file linear_shape(const lop_config *c, lop_linear_id id, bool 
     }
 }
 
+/* ---- names */
+
+/* The whole name of a part of a block (block -1: of the model), with an ending. */
+static const char *name_of(const lop_net *net, int32_t block, const char *part, const char *ending,
+                           char name[NAME_BYTES])
+{
+    char place[PLACE_BYTES] = "";
+    if (block >= 0) (void)snprintf(place, sizeof place, net->family->block, (int)block);
+    (void)snprintf(name, NAME_BYTES, "%s%s%s%s", net->prefix, place, part, ending);
+    return name;
+}
+
+/* The prefix under which block 0 lies; the usual one where it lies under none, and what is missing is named so. */
+static void find_prefix(lop_net *net)
+{
+    char name[NAME_BYTES];
+    for (int i = 0; i < LOP_FAMILY_PREFIXES && net->family->prefixes[i]; i++) {
+        net->prefix = net->family->prefixes[i];
+        name_of(net, 0, net->family->linear[LOP_LINEAR_Q], ".weight", name);
+        if (lop_checkpoint_find(net->file, name) != NULL) return;
+    }
+    net->prefix = net->family->prefixes[0];
+}
+
+/* ---- tensors */
+
 static lop_status need_vector(lop_net *net, const char *name, int64_t size, const lop_tensor **out)
 {
     LOP_TRY(lop_checkpoint_need(net->file, name, 0, size, out));
@@ -94,49 +139,93 @@ static lop_status need_matrix(lop_net *net, const char *name, int64_t rows, int6
     return LOP_OK;
 }
 
-/* A bias that lies in the file and that the config denies would be left out silently; that is refused. */
+/* A tensor that lies in the file and that the config denies would be left out silently; that is refused. */
+static lop_status refuse_hidden(const lop_net *net, const char *name, const char *keys)
+{
+    if (lop_checkpoint_find(net->file, name) == NULL) return LOP_OK;
+    return LOP_FAIL(
+        LOP_E_FORMAT,
+        "%s is in the file but the config says that there is none: set %s, or take the tensor out", name,
+        keys);
+}
+
 static lop_status resolve_linear(lop_net *net, int32_t block, lop_linear_id id, lop_linear_file *out)
 {
-    if (net->family->linear[id] == NULL) return LOP_OK;
-    char prefix[PREFIX_BYTES], name[NAME_BYTES];
+    const char *part = net->family->linear[id];
+    if (part == NULL) return LOP_OK;
+    char name[NAME_BYTES];
     bool bias = false;
     *out = linear_shape(net->config, id, &bias);
-    (void)snprintf(prefix, sizeof prefix, net->family->block_prefix, (int)block);
-    (void)snprintf(name, sizeof name, "%s%s.weight", prefix, net->family->linear[id]);
+    name_of(net, block, part, ".weight", name);
     LOP_TRY(need_matrix(net, name, out->out, out->in, &out->weight));
     net->prunable += (uint64_t)out->out * (uint64_t)out->in;
-    (void)snprintf(name, sizeof name, "%s%s.bias", prefix, net->family->linear[id]);
+    name_of(net, block, part, ".bias", name);
     if (bias) return need_vector(net, name, out->out, &out->bias);
-    if (lop_checkpoint_find(net->file, name) == NULL) return LOP_OK;
-    return LOP_FAIL(LOP_E_FORMAT,
-                    "%s is in the file but the config says that there is no such bias: set "
-                    "attention_bias or mlp_bias, or take the tensor out",
-                    name);
+    return refuse_hidden(net, name, "attention_bias, mlp_bias or enable_bias");
+}
+
+static lop_status resolve_norm(lop_net *net, int32_t block, const char *part, bool plain, lop_norm_file *out)
+{
+    const int64_t hidden = net->config->hidden;
+    char gain[NAME_BYTES], bias[NAME_BYTES];
+    name_of(net, block, part, ".weight", gain);
+    name_of(net, block, part, ".bias", bias);
+    *out = (lop_norm_file){0};
+    if (plain) {
+        LOP_TRY(refuse_hidden(net, gain, "layer_norm_elementwise_affine or the keys of norms"));
+        return refuse_hidden(net, bias, "layer_norm_elementwise_affine or the keys of norms");
+    }
+    LOP_TRY(need_vector(net, gain, hidden, &out->gain));
+    return net->family->norm == LOP_NORM_LAYER ? need_vector(net, bias, hidden, &out->bias) : LOP_OK;
 }
 
 static lop_status resolve_block(lop_net *net, int32_t block, lop_block_file *out)
 {
-    char prefix[PREFIX_BYTES], name[NAME_BYTES];
+    const bool plain = net->config->norm_plain;
     for (int id = 0; id < LOP_LINEAR_COUNT; id++)
         LOP_TRY(resolve_linear(net, block, (lop_linear_id)id, &out->linear[id]));
-    (void)snprintf(prefix, sizeof prefix, net->family->block_prefix, (int)block);
-    (void)snprintf(name, sizeof name, "%s%s.weight", prefix, net->family->norm_attention);
-    LOP_TRY(need_vector(net, name, net->config->hidden, &out->norm_attention));
-    (void)snprintf(name, sizeof name, "%s%s.weight", prefix, net->family->norm_ffn);
-    return need_vector(net, name, net->config->hidden, &out->norm_ffn);
+    LOP_TRY(resolve_norm(net, block, net->family->norm_attention, plain, &out->norm_attention));
+    return resolve_norm(net, block, net->family->norm_ffn, plain, &out->norm_ffn);
 }
 
 /* A tied model may store its one matrix under either name. */
+static lop_status resolve_words(lop_net *net)
+{
+    const lop_family *f = net->family;
+    const int64_t vocab = net->config->vocab, width = net->width;
+    char name[NAME_BYTES];
+    name_of(net, -1, f->embedding, "", name);
+    const bool only_head = net->config->tied && lop_checkpoint_find(net->file, name) == NULL &&
+                           lop_checkpoint_find(net->file, f->head) != NULL;
+    LOP_TRY(need_matrix(net, only_head ? f->head : name, vocab, width, &net->embedding));
+    net->head = net->embedding;
+    return net->config->tied ? LOP_OK : need_matrix(net, f->head, vocab, width, &net->head);
+}
+
+/* A matrix that the family may have and the config does or does not: projections. */
+static lop_status resolve_projection(lop_net *net, const char *part, int64_t rows, int64_t cols,
+                                     const lop_tensor **out)
+{
+    char name[NAME_BYTES];
+    if (part == NULL) return LOP_OK;
+    name_of(net, -1, part, "", name);
+    if (net->config->embedding != 0) return need_matrix(net, name, rows, cols, out);
+    return refuse_hidden(net, name, "word_embed_proj_dim");
+}
+
 static lop_status resolve_ends(lop_net *net)
 {
     const lop_family *f = net->family;
-    const int64_t vocab = net->config->vocab, hidden = net->config->hidden;
-    LOP_TRY(need_vector(net, f->norm_final, hidden, &net->norm_final));
-    const bool only_head = net->config->tied && lop_checkpoint_find(net->file, f->embedding) == NULL &&
-                           lop_checkpoint_find(net->file, f->head) != NULL;
-    LOP_TRY(need_matrix(net, only_head ? f->head : f->embedding, vocab, hidden, &net->embedding));
-    net->head = net->embedding;
-    return net->config->tied ? LOP_OK : need_matrix(net, f->head, vocab, hidden, &net->head);
+    const lop_config *c = net->config;
+    char name[NAME_BYTES];
+    net->width = c->embedding ? c->embedding : c->hidden;
+    LOP_TRY(resolve_words(net));
+    LOP_TRY(resolve_norm(net, -1, f->norm_final, c->norm_plain || c->no_final_norm, &net->norm_final));
+    LOP_TRY(resolve_projection(net, f->project_in, c->hidden, net->width, &net->project_in));
+    LOP_TRY(resolve_projection(net, f->project_out, net->width, c->hidden, &net->project_out));
+    if (f->positions == NULL) return LOP_OK;
+    name_of(net, -1, f->positions, "", name);
+    return need_matrix(net, name, (int64_t)c->positions + f->positions_from, c->hidden, &net->positions);
 }
 
 static lop_status resolve(lop_net *net)
@@ -148,6 +237,7 @@ static lop_status resolve(lop_net *net)
                         "models of the family \"%s\" are not supported: the known families are %s", c->family,
                         lop_family_names());
     LOP_TRY(find_gate(c, &net->gate));
+    find_prefix(net);
     LOP_TRY(LOP_NEW(&net->blocks, c->blocks));
     for (int32_t b = 0; b < c->blocks; b++) LOP_TRY(resolve_block(net, b, &net->blocks[b]));
     return resolve_ends(net);

@@ -5,8 +5,9 @@
 
 #include <string.h>
 
-#define ALIGN      ((size_t)256) /* of a tensor inside a buffer; no device asks for more */
-#define SCAN_BLOCK 8192          /* elements looked at before the first bad one is searched: stays in L1 */
+#define ALIGN       ((size_t)256) /* of a tensor inside a buffer; no device asks for more */
+#define BRING_BYTES ((int64_t)8 << 20)
+#define SCAN_BLOCK  8192 /* elements looked at before the first bad one is searched: stays in L1 */
 
 lop_status lop_staging_open(lop_device *device, size_t bytes, size_t largest, lop_staging *out)
 {
@@ -54,6 +55,38 @@ lop_status lop_staging_move(lop_queue *q, const lop_staging *s, size_t at, lop_d
     lop_buf *landing = (lop_buf *)&s->landing;
     LOP_TRY(q->device->backend->copy(q, landing, 0, host, at, bytes));
     return lop_cast(q, lop_mat_of(landing, 0, to.rows, to.cols, type), to);
+}
+
+/* Rows [first, first + to.rows) of it, or of a vector all; the buffer is free again when this returns. */
+static lop_status bring_rows(lop_queue *q, const lop_staging *s, const lop_checkpoint *file,
+                             const lop_tensor *t, lop_dtype as, int64_t first, lop_mat to)
+{
+    const int64_t elements = (int64_t)to.rows * to.cols;
+    const bool own = as == LOP_STAGING_OWN;
+    const lop_dtype read = own ? lop_checkpoint_word(t) : as;
+    void *values = lop_staging_at(s, 0);
+    LOP_TRY(lop_checkpoint_read(file, t, first, t->rank < 2 ? elements : to.rows, read, values));
+    if (own) LOP_TRY(lop_staging_check(t, first, read, values, elements));
+    LOP_TRY(lop_staging_move(q, s, 0, read, to));
+    return lop_queue_wait(q);
+}
+
+lop_status lop_staging_bring(lop_queue *q, const lop_checkpoint *file, const lop_tensor *t, lop_dtype as,
+                             int64_t first, lop_mat to)
+{
+    if (t == NULL || to.rows == 0) return LOP_OK;
+    const int64_t fit = BRING_BYTES / (int64_t)sizeof(float) / to.cols;
+    const int32_t step = fit < 1 ? 1 : fit < to.rows ? (int32_t)fit : to.rows;
+    const size_t bytes = lop_staging_bytes(LOP_DTYPE_F32, (int64_t)step * to.cols);
+    lop_staging s;
+    LOP_TRY(lop_staging_open(q->device, bytes, bytes, &s));
+    lop_status status = LOP_OK;
+    for (int32_t row = 0; status == LOP_OK && row < to.rows; row += step) {
+        const int32_t n = to.rows - row < step ? to.rows - row : step;
+        status = bring_rows(q, &s, file, t, as, first + row, lop_mat_rows(to, row, n));
+    }
+    lop_staging_close(&s);
+    return status;
 }
 
 /* NaN and infinity have every bit of the exponent set. */

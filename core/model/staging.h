@@ -22,6 +22,13 @@ void *lop_staging_at(const lop_staging *s, size_t at);
 LOP_CHECKED lop_status lop_staging_move(lop_queue *q, const lop_staging *s, size_t at, lop_dtype from,
                                         lop_mat to);
 
+/* A whole tensor to the matrix `to` of its shape, read as `as`, some MiB at a time; LOP_STAGING_OWN: as lop_checkpoint_word
+ * says, and then values that are no numbers are told of. Waits. Nothing happens without a tensor (NULL). Rows of a table
+ * may be left out: `first` of them before, and what does not fit behind. */
+#define LOP_STAGING_OWN LOP_DTYPE_COUNT
+LOP_CHECKED lop_status lop_staging_bring(lop_queue *q, const lop_checkpoint *file, const lop_tensor *t,
+                                         lop_dtype as, int64_t first, lop_mat to);
+
 /* The word of the device for values read as F32, F16 or BF16. */
 lop_type lop_staging_type(lop_dtype dtype);
 

@@ -16,6 +16,8 @@ lop_status lop_tape_place(lop_arena *a, const lop_net *net, lop_type word, int32
     const int32_t rows = sequences * tokens;
     if (input) LOP_TRY(lop_arena_mat(a, rows, c->hidden, LOP_F32, &out->input));
     LOP_TRY(lop_arena_mat(a, rows, c->hidden, LOP_F32, &out->middle));
+    if (c->norm_after) LOP_TRY(lop_arena_mat(a, rows, c->hidden, LOP_F32, &out->attention_sum));
+    if (c->norm_after) LOP_TRY(lop_arena_mat(a, rows, c->hidden, LOP_F32, &out->ffn_sum));
     LOP_TRY(lop_arena_mat(a, rows, c->hidden, word, &out->normed_attention));
     LOP_TRY(lop_arena_mat(a, rows, wide + 2 * kv, word, &out->qkv));
     LOP_TRY(lop_arena_mat(a, sequences * c->heads, tokens, LOP_F32, &out->log_sum));
@@ -44,13 +46,10 @@ lop_status lop_tape_cut(const lop_tape *tape, int32_t sequences, int32_t tokens,
                         sequences, tokens, tape->middle.rows);
     *out = *tape;
     lop_mat *const by_rows[] = {
-        &out->middle,     &out->normed_attention,
-        &out->qkv,        &out->mixed,
-        &out->normed_ffn, &out->gate_up,
-        &out->gated,      lop_mat_present(out->input) ? &out->input : NULL,
-    };
+        &out->input, &out->middle, &out->attention_sum, &out->ffn_sum, &out->normed_attention,
+        &out->qkv,   &out->mixed,  &out->normed_ffn,    &out->gate_up, &out->gated};
     for (size_t i = 0; i < sizeof by_rows / sizeof by_rows[0]; i++)
-        if (by_rows[i]) *by_rows[i] = lop_mat_rows(*by_rows[i], 0, (int32_t)rows);
+        if (lop_mat_present(*by_rows[i])) *by_rows[i] = lop_mat_rows(*by_rows[i], 0, (int32_t)rows);
     const int32_t heads = (int32_t)(lop_mat_elements(tape->log_sum) / tape->middle.rows);
     out->log_sum = lop_mat_of(tape->log_sum.buf, tape->log_sum.at, sequences * heads, tokens, LOP_F32);
     return LOP_OK;

@@ -10,8 +10,11 @@
 #include "core/model/family.h"
 
 typedef struct lop_tape {
-    lop_mat input;             /* (S T, C) f32, the stream as it came; absent: nobody wants its gradient */
-    lop_mat middle;            /* (S T, C) f32, the stream between the halves */
+    lop_mat input;  /* (S T, C) f32, the stream as it came; absent: nobody wants its gradient */
+    lop_mat middle; /* (S T, C) f32, the stream between the halves */
+    lop_mat
+        attention_sum; /* (S T, C) f32, what the norms behind the sums took; absent where norms stand before */
+    lop_mat ffn_sum;
     lop_mat normed_attention;  /* (S T, C) W */
     lop_mat qkv;               /* (S T, H hd + 2 KV hd) W, q and k rotated */
     lop_mat log_sum;           /* (S H, T) f32 */

@@ -1,4 +1,4 @@
-/* walk.h - what stands around the blocks: embedding before, norm and head after, and the word a device computes in. */
+/* walk.h - what stands around the blocks: embedding and positions before, norm and head after, and the word a device computes in. */
 #ifndef LOP_CORE_MODEL_WALK_H
 #define LOP_CORE_MODEL_WALK_H
 
@@ -8,24 +8,38 @@
  * is to compute in it (lop_device_math), else f32. */
 lop_type lop_walk_word(const lop_device *device, const lop_net *net);
 
+/* Tokens of sequences that stand one behind the other, each from the same position on. */
+typedef struct lop_token_rows {
+    const int32_t *ids;
+    int32_t count;  /* of ids, a multiple of tokens */
+    int32_t tokens; /* of a sequence */
+    int32_t first;  /* position of its first */
+} lop_token_rows;
+
+typedef struct lop_embedder_plan {
+    int32_t most;      /* tokens whose rows are read together */
+    int32_t positions; /* the most that a sequence reaches */
+    lop_dtype as;      /* values are rounded to it before anything is done with them; F32: as they are */
+} lop_embedder_plan;
+
 /* Embedding rows on their way from the file to where tokens stand: of each `most` tokens every distinct row is read once,
- * carried over once and gathered on the device. All calls go to one queue, which has ended when the embedder closes. */
+ * carried over once and gathered on the device; then projected, and positions added, where the family has that. All calls
+ * go to one queue, which has ended when the embedder closes. LOP_E_ARGUMENT: more positions than the model has learned. */
 typedef struct lop_embedder lop_embedder;
-LOP_CHECKED lop_status lop_embedder_open(const lop_net *net, lop_device *device, int32_t most,
-                                         lop_embedder **out);
+LOP_CHECKED lop_status lop_embedder_open(const lop_net *net, lop_device *device,
+                                         const lop_embedder_plan *plan, lop_embedder **out);
 void lop_embedder_close(lop_embedder *e);
 
-/* x[i,:] = embedding of ids[i], queued. x (count, C) f32. Ids outside: LOP_E_FORMAT, and NaN or infinity in a row. */
-LOP_CHECKED lop_status lop_embedder_rows(lop_embedder *e, lop_queue *q, const int32_t *ids, int32_t count,
-                                         lop_mat x);
+/* x[i,:] = what enters block 0 for ids[i], queued. x (count, C) f32. Ids outside: LOP_E_FORMAT, and NaN or infinity in a
+ * row, unless values are rounded: then they may come from that. */
+LOP_CHECKED lop_status lop_embedder_rows(lop_embedder *e, lop_queue *q, const lop_token_rows *t, lop_mat x);
 
 /* Bytes that an embedder for the usual number of tokens at a time takes, for planning; and that number. */
-size_t lop_embedder_bytes(const lop_net *net, const lop_device *device, lop_place place);
+size_t lop_embedder_bytes(const lop_net *net, const lop_device *device, int32_t positions, lop_place place);
 int32_t lop_embedder_usual(void);
 
 /* The same in one call, for tokens that come once. Waits. */
-LOP_CHECKED lop_status lop_embed(lop_queue *q, const lop_net *net, const int32_t *ids, int32_t count,
-                                 lop_mat x);
+LOP_CHECKED lop_status lop_embed(lop_queue *q, const lop_net *net, const lop_token_rows *t, lop_mat x);
 
 /* The final norm and the head over hidden states, the vocabulary in chunks read once per call.
  *   Shapes   x (N, C) f32, the residual stream after the last block; target[N] on the host, -1: none

@@ -1,7 +1,8 @@
-/* walk_head.c - behind the blocks: the final norm and the head, whose rows come from the file in chunks, each read once
+/* walk_head.c - behind the blocks: what tail.h has, and the head, whose rows come from the file in chunks, each read once
  * and met by all hidden states; or kept on the device, for generation and for losses that wait for nothing. */
 #include "core/base/memory.h"
 #include "core/model/staging.h"
+#include "core/model/tail.h"
 #include "core/model/walk.h"
 
 #include <string.h>
@@ -13,9 +14,8 @@ typedef struct sweep {
     const lop_net *net;
     lop_staging staging;
     lop_arena *arena;
-    lop_mat gain;   /* (1, C) f32 */
-    lop_mat head;   /* (chunk, C) word */
-    lop_mat normed; /* (tile, C) word */
+    lop_tail tail;
+    lop_mat head;   /* (chunk, E) word */
     lop_mat logits; /* (tile, chunk) f32 */
 } sweep;
 
@@ -27,34 +27,28 @@ static int32_t least(int32_t a, int32_t b)
     return a < b ? a : b;
 }
 
-/* Reads rows [first, first + to.rows) of a tensor and brings them to `to`; waits, so that the buffer is free again. */
-static lop_status load_rows(lop_queue *q, const lop_staging *s, const lop_net *net, const lop_tensor *t,
-                            int64_t first, lop_mat to)
+/* Reads rows [first, first + to.rows) of the head and brings them to `to`; waits, so that the buffer is free again. */
+static lop_status load_rows(lop_queue *q, const lop_staging *s, const lop_net *net, int64_t first, lop_mat to)
 {
-    const lop_dtype as = lop_checkpoint_word(t);
+    const lop_dtype as = lop_checkpoint_word(net->head);
     void *values = lop_staging_at(s, 0);
-    const int64_t elements = (int64_t)to.rows * to.cols;
-    LOP_TRY(lop_checkpoint_read(net->file, t, first, t->rank < 2 ? elements : to.rows, as, values));
-    LOP_TRY(lop_staging_check(t, first, as, values, elements));
+    LOP_TRY(lop_checkpoint_read(net->file, net->head, first, to.rows, as, values));
+    LOP_TRY(lop_staging_check(net->head, first, as, values, (int64_t)to.rows * to.cols));
     LOP_TRY(lop_staging_move(q, s, 0, as, to));
     return lop_queue_wait(q);
 }
 
 static lop_status open_staging(lop_device *device, const lop_net *net, int32_t rows, lop_staging *out)
 {
-    const int64_t most = (int64_t)rows * net->config->hidden;
-    const size_t head = lop_staging_bytes(lop_checkpoint_word(net->head), most);
-    const size_t gain = lop_staging_bytes(lop_checkpoint_word(net->norm_final), net->config->hidden);
-    const size_t bytes = head > gain ? head : gain;
+    const size_t bytes = lop_staging_bytes(lop_checkpoint_word(net->head), (int64_t)rows * net->width);
     return lop_staging_open(device, bytes, bytes, out);
 }
 
 static lop_status place_sweep(sweep *s, lop_type word, int32_t rows)
 {
-    const int32_t hidden = s->net->config->hidden, chunk = least(CHUNK_ROWS, s->net->config->vocab);
-    LOP_TRY(lop_arena_mat(s->arena, 1, hidden, LOP_F32, &s->gain));
-    LOP_TRY(lop_arena_mat(s->arena, chunk, hidden, word, &s->head));
-    LOP_TRY(lop_arena_mat(s->arena, least(rows, TILE_ROWS), hidden, word, &s->normed));
+    const int32_t chunk = least(CHUNK_ROWS, s->net->config->vocab);
+    LOP_TRY(lop_tail_place(s->arena, s->net, word, least(rows, TILE_ROWS), &s->tail));
+    LOP_TRY(lop_arena_mat(s->arena, chunk, s->net->width, word, &s->head));
     return lop_arena_mat(s->arena, least(rows, TILE_ROWS), chunk, LOP_F32, &s->logits);
 }
 
@@ -73,24 +67,23 @@ static lop_status sweep_open(lop_queue *q, const lop_net *net, lop_mat x, sweep 
     lop_status status = open_staging(q->device, net, least(CHUNK_ROWS, net->config->vocab), &out->staging);
     if (status == LOP_OK) status = lop_arena_open(q->device, LOP_ON_DEVICE, 0, &out->arena);
     if (status == LOP_OK) status = place_sweep(out, lop_walk_word(q->device, net), x.rows);
-    if (status == LOP_OK) status = load_rows(q, &out->staging, net, net->norm_final, 0, out->gain);
+    if (status == LOP_OK) status = lop_tail_load(q, &out->tail);
     if (status != LOP_OK) sweep_close(out);
     return status;
 }
 
-/* The norm is taken again for every chunk: it costs less than to keep all normed rows. */
+/* The tail is walked again for every chunk: it costs less than to keep all its rows. */
 static lop_status sweep_run(lop_queue *q, const sweep *s, lop_mat x, use_fn *use, void *user)
 {
-    const float eps = (float)s->net->config->norm_eps;
     for (int32_t first = 0; first < s->net->config->vocab; first += CHUNK_ROWS) {
         const int32_t n = least(CHUNK_ROWS, s->net->config->vocab - first);
         const lop_mat head = lop_mat_rows(s->head, 0, n);
-        LOP_TRY(load_rows(q, &s->staging, s->net, s->net->head, first, head));
+        LOP_TRY(load_rows(q, &s->staging, s->net, first, head));
         for (int32_t row = 0; row < x.rows; row += TILE_ROWS) {
             const int32_t rows = least(TILE_ROWS, x.rows - row);
-            const lop_mat normed = lop_mat_rows(s->normed, 0, rows);
             const lop_mat logits = lop_mat_cols(lop_mat_rows(s->logits, 0, rows), 0, n);
-            LOP_TRY(lop_rmsnorm(q, lop_mat_rows(x, row, rows), s->gain, eps, normed));
+            lop_mat normed;
+            LOP_TRY(lop_tail_rows(q, &s->tail, lop_mat_rows(x, row, rows), &normed));
             LOP_TRY(lop_linear(q, normed, head, LOP_NONE, logits));
             LOP_TRY(use(user, q, logits, row, first));
         }
@@ -166,19 +159,19 @@ done:
 struct lop_head {
     const lop_net *net;
     lop_arena *arena;
-    int32_t rows;                 /* the most of a call */
-    lop_mat gain, weight;         /* (1, C) f32, (V, C) word */
-    lop_mat normed, logits, best; /* (rows, C) word, (rows, a chunk) f32 or (1, V) f32, (1, 1) i32 */
-    lop_mat state;                /* (rows, 3) f32: of the losses */
+    int32_t rows; /* the most of a call */
+    lop_tail tail;
+    lop_mat weight;       /* (V, E) word */
+    lop_mat logits, best; /* (rows, a chunk) f32 or (1, V) f32, (1, 1) i32 */
+    lop_mat state;        /* (rows, 3) f32: of the losses */
 };
 
 static lop_status place_head(lop_arena *a, lop_type word, lop_head *h)
 {
-    const int32_t hidden = h->net->config->hidden, vocab = h->net->config->vocab;
+    const int32_t vocab = h->net->config->vocab;
     const int32_t chunk = h->rows == 1 ? vocab : least(CHUNK_ROWS, vocab);
-    LOP_TRY(lop_arena_mat(a, 1, hidden, LOP_F32, &h->gain));
-    LOP_TRY(lop_arena_mat(a, vocab, hidden, word, &h->weight));
-    LOP_TRY(lop_arena_mat(a, h->rows, hidden, word, &h->normed));
+    LOP_TRY(lop_tail_place(a, h->net, word, h->rows, &h->tail));
+    LOP_TRY(lop_arena_mat(a, vocab, h->net->width, word, &h->weight));
     LOP_TRY(lop_arena_mat(a, h->rows, chunk, LOP_F32, &h->logits));
     LOP_TRY(lop_arena_mat(a, h->rows, 3, LOP_F32, &h->state));
     return lop_arena_mat(a, 1, 1, LOP_I32, &h->best);
@@ -189,10 +182,10 @@ static lop_status load_head(lop_queue *q, const lop_head *h)
     const int32_t chunk = least(CHUNK_ROWS, h->net->config->vocab);
     lop_staging s;
     LOP_TRY(open_staging(q->device, h->net, chunk, &s));
-    lop_status status = load_rows(q, &s, h->net, h->net->norm_final, 0, h->gain);
+    lop_status status = lop_tail_load(q, &h->tail);
     for (int32_t first = 0; status == LOP_OK && first < h->weight.rows; first += chunk) {
         const int32_t n = least(chunk, h->weight.rows - first);
-        status = load_rows(q, &s, h->net, h->net->head, first, lop_mat_rows(h->weight, first, n));
+        status = load_rows(q, &s, h->net, first, lop_mat_rows(h->weight, first, n));
     }
     lop_staging_close(&s);
     return status;
@@ -231,8 +224,9 @@ void lop_head_close(lop_head *h)
 lop_status lop_head_best(lop_queue *q, const lop_head *h, lop_mat x, int32_t *id)
 {
     if (h->rows != 1) return LOP_FAIL(LOP_E_ARGUMENT, "a head for %d rows gives losses, no ids", h->rows);
-    LOP_TRY(lop_rmsnorm(q, x, h->gain, (float)h->net->config->norm_eps, h->normed));
-    LOP_TRY(lop_linear(q, h->normed, h->weight, LOP_NONE, h->logits));
+    lop_mat normed;
+    LOP_TRY(lop_tail_rows(q, &h->tail, x, &normed));
+    LOP_TRY(lop_linear(q, normed, h->weight, LOP_NONE, h->logits));
     LOP_TRY(lop_argmax_rows(q, h->logits, h->best));
     return lop_download(q, h->best, id);
 }
@@ -241,8 +235,9 @@ lop_status lop_head_losses(lop_queue *q, const lop_head *h, lop_mat x, lop_mat t
 {
     if (x.rows > h->rows)
         return LOP_FAIL(LOP_E_ARGUMENT, "losses of %d rows from a head for %d", x.rows, h->rows);
-    const lop_mat normed = lop_mat_rows(h->normed, 0, x.rows), state = lop_mat_rows(h->state, 0, x.rows);
-    LOP_TRY(lop_rmsnorm(q, x, h->gain, (float)h->net->config->norm_eps, normed));
+    const lop_mat state = lop_mat_rows(h->state, 0, x.rows);
+    lop_mat normed;
+    LOP_TRY(lop_tail_rows(q, &h->tail, x, &normed));
     LOP_TRY(lop_cross_entropy_begin(q, state));
     for (int32_t first = 0; first < h->weight.rows; first += h->logits.cols) {
         const int32_t n = least(h->logits.cols, h->weight.rows - first);

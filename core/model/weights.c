@@ -45,8 +45,8 @@ lop_status lop_block_place(lop_arena *a, const lop_net *net, lop_type word, lop_
                             {LOP_LINEAR_O, LOP_LINEAR_O, &out->o, &out->o_bias},
                             {LOP_LINEAR_GATE, LOP_LINEAR_UP, &out->gate_up, &out->gate_up_bias},
                             {LOP_LINEAR_DOWN, LOP_LINEAR_DOWN, &out->down, &out->down_bias}};
-    LOP_TRY(lop_arena_mat(a, 1, net->config->hidden, LOP_F32, &out->norm_attention));
-    LOP_TRY(lop_arena_mat(a, 1, net->config->hidden, LOP_F32, &out->norm_ffn));
+    LOP_TRY(lop_norm_place(a, net, &out->norm_attention));
+    LOP_TRY(lop_norm_place(a, net, &out->norm_ffn));
     for (size_t i = 0; i < sizeof stacks / sizeof stacks[0]; i++) {
         LOP_TRY(place_stack(a, file, word, &stacks[i]));
         view_stack(file, &stacks[i], out);

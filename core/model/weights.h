@@ -6,7 +6,7 @@
 
 #include "core/device/arena.h"
 #include "core/device/device.h"
-#include "core/model/family.h"
+#include "core/model/norm.h"
 
 /* One linear on the device: views of the stacked matrices below. */
 typedef struct lop_linear_view {
@@ -21,11 +21,11 @@ typedef struct lop_linear_view {
  * f32 (1, out), absent where the model has none. */
 typedef struct lop_block {
     int32_t index;
-    lop_mat norm_attention, norm_ffn; /* (1, C) f32 */
-    lop_mat qkv, qkv_bias;            /* (H hd + 2 KV hd, C) */
-    lop_mat o, o_bias;                /* (C, H hd) */
-    lop_mat gate_up, gate_up_bias;    /* (2 F, C), or (F, C) without a gate */
-    lop_mat down, down_bias;          /* (C, F) */
+    lop_norm norm_attention, norm_ffn;
+    lop_mat qkv, qkv_bias;         /* (H hd + 2 KV hd, C) */
+    lop_mat o, o_bias;             /* (C, H hd) */
+    lop_mat gate_up, gate_up_bias; /* (2 F, C), or (F, C) without a gate */
+    lop_mat down, down_bias;       /* (C, F) */
     lop_linear_view linears[LOP_LINEAR_COUNT];
     int32_t count; /* of linears, in module order */
 } lop_block;

@@ -14,8 +14,10 @@ static void list_add(lop_part_list *list, const lop_tensor *tensor, lop_mat to)
 lop_part_list lop_parts_of(const lop_block_file *file, const lop_block *block)
 {
     lop_part_list list = {.count = 0};
-    list_add(&list, file->norm_attention, block->norm_attention);
-    list_add(&list, file->norm_ffn, block->norm_ffn);
+    list_add(&list, file->norm_attention.gain, block->norm_attention.gain);
+    list_add(&list, file->norm_attention.bias, block->norm_attention.bias);
+    list_add(&list, file->norm_ffn.gain, block->norm_ffn.gain);
+    list_add(&list, file->norm_ffn.bias, block->norm_ffn.bias);
     for (int32_t i = 0; i < block->count; i++) {
         const lop_linear_file *l = &file->linear[block->linears[i].id];
         list_add(&list, l->weight, block->linears[i].w);
@@ -60,10 +62,11 @@ size_t lop_piece_most(const lop_net *net)
     size_t most = 0;
     for (int32_t b = 0; b < net->config->blocks; b++) {
         const lop_block_file *file = &net->blocks[b];
-        const lop_tensor *all[LOP_PARTS_MOST] = {file->norm_attention, file->norm_ffn};
+        const lop_tensor *all[LOP_PARTS_MOST] = {file->norm_attention.gain, file->norm_attention.bias,
+                                                 file->norm_ffn.gain, file->norm_ffn.bias};
         for (int i = 0; i < LOP_LINEAR_COUNT; i++) {
-            all[2 + 2 * i] = file->linear[i].weight;
-            all[3 + 2 * i] = file->linear[i].bias;
+            all[4 + 2 * i] = file->linear[i].weight;
+            all[5 + 2 * i] = file->linear[i].bias;
         }
         for (int i = 0; i < LOP_PARTS_MOST; i++) {
             const lop_tensor *t = all[i];

@@ -6,7 +6,8 @@
 #include "core/model/staging.h"
 #include "core/model/weights.h"
 
-#define LOP_PARTS_MOST (2 + 2 * LOP_LINEAR_COUNT) /* two norms; weight and bias of each linear */
+#define LOP_PARTS_MOST                                                                                       \
+    (4 + 2 * LOP_LINEAR_COUNT) /* gains and biases of two norms; weight and bias of each linear */
 
 /* One tensor of a block and the matrix it goes to; of a vector (1, elements). */
 typedef struct lop_part {

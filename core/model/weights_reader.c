@@ -209,6 +209,17 @@ static lop_status open_slots(lop_reader *r, const lop_reader_plan *plan)
     return LOP_OK;
 }
 
+/* Norms that no tensor fills. */
+static lop_status fill_norms(lop_reader *r)
+{
+    if (!r->net->config->norm_plain) return LOP_OK;
+    for (int32_t i = 0; i < r->count; i++) {
+        LOP_TRY(lop_norm_fill(&r->queue, &r->slots[i].block->norm_attention));
+        LOP_TRY(lop_norm_fill(&r->queue, &r->slots[i].block->norm_ffn));
+    }
+    return lop_queue_wait(&r->queue);
+}
+
 static lop_status open_buffers(lop_reader *r)
 {
     if (r->device->host_memory) return LOP_OK;
@@ -254,6 +265,7 @@ lop_status lop_reader_open(const lop_reader_plan *plan, lop_reader **out)
     (void)pthread_cond_init(&r->changed, NULL);
     lop_status status = lop_queue_open(r->device, &r->queue);
     if (status == LOP_OK) status = open_slots(r, plan);
+    if (status == LOP_OK) status = fill_norms(r);
     if (status == LOP_OK) status = open_buffers(r);
     if (status == LOP_OK) status = start(r);
     if (status != LOP_OK) {

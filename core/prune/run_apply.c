@@ -36,8 +36,10 @@ lop_status lop_run_round_rest(lop_run *run, int32_t index, bool linears)
 {
     const lop_block_file *file = &run->net.blocks[index];
     const lop_block *b = run->block;
-    LOP_TRY(round_tensor(run, file->norm_attention, b->norm_attention));
-    LOP_TRY(round_tensor(run, file->norm_ffn, b->norm_ffn));
+    LOP_TRY(round_tensor(run, file->norm_attention.gain, b->norm_attention.gain));
+    LOP_TRY(round_tensor(run, file->norm_attention.bias, b->norm_attention.bias));
+    LOP_TRY(round_tensor(run, file->norm_ffn.gain, b->norm_ffn.gain));
+    LOP_TRY(round_tensor(run, file->norm_ffn.bias, b->norm_ffn.bias));
     LOP_TRY(round_tensor(run, file->linear[LOP_LINEAR_Q].bias, b->qkv_bias));
     LOP_TRY(round_tensor(run, file->linear[LOP_LINEAR_O].bias, b->o_bias));
     LOP_TRY(round_tensor(run, file->linear[LOP_LINEAR_UP].bias, b->gate_up_bias));

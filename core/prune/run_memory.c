@@ -136,11 +136,17 @@ static size_t workspace_bytes(const lop_run *run)
     return back > forward ? back : forward;
 }
 
-/* Of the embedder and of what products work in, which take turns: it is closed before the first product. */
+static size_t embedder_bytes(const lop_run *run, lop_place place)
+{
+    return lop_embedder_bytes(&run->net, run->call->device, run->calibration.seqlen, place);
+}
+
+/* Of the embedder and of what products work in. They take turns where embeddings are not projected: it is closed before the
+ * first product. */
 static size_t turns_bytes(const lop_run *run)
 {
-    const size_t embedder = lop_embedder_bytes(&run->net, run->call->device, LOP_ON_DEVICE),
-                 products = run->call->device->product_bytes;
+    const size_t embedder = embedder_bytes(run, LOP_ON_DEVICE), products = run->call->device->product_bytes;
+    if (run->net.project_in) return embedder + products;
     return embedder > products ? embedder : products;
 }
 
@@ -164,7 +170,7 @@ lop_status lop_run_measure(const lop_run *run, lop_place place, lop_run_bytes *o
         out->weights += lop_reader_bytes(&run->net, run->call->device, LOP_ON_DEVICE);
         out->activations = streams_bytes(&copy, LOP_ON_DEVICE);
         out->device = out->weights + out->activations;
-        out->host = forwards ? lop_embedder_bytes(&run->net, run->call->device, LOP_ON_HOST) : 0;
+        out->host = forwards ? embedder_bytes(run, LOP_ON_HOST) : 0;
         out->host +=
             LOP_OUTPUT_COPY_BYTES + lop_reader_bytes(&run->net, run->call->device, LOP_ON_HOST) +
             2 * (uint64_t)lop_run_job_bytes(run) +

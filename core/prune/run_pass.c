@@ -37,17 +37,27 @@ static void tell(const lop_run *run, int32_t index, double part)
     lop_log_progress(run->call->log, "blocks", index + part, run->net.config->blocks);
 }
 
+/* What tensors before the blocks are rounded to: values that are written in their own type are what they were. */
+static lop_dtype embedded_as(const lop_run *run)
+{
+    const lop_tensor *const all[] = {run->net.embedding, run->net.positions, run->net.project_in};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        const lop_dtype out = all[i] ? lop_output_dtype(run->output, all[i]) : LOP_DTYPE_F32;
+        if (all[i] && out != all[i]->dtype) return out;
+    }
+    return LOP_DTYPE_F32;
+}
+
 static lop_status embed(lop_run *run, lop_embedder *embedder)
 {
-    const lop_type as = lop_run_type(lop_output_dtype(run->output, run->net.embedding));
     const int32_t window = run->calibration.seqlen;
     LOP_TRY(lop_run_count_begin(run));
     for (int32_t i = 0, first = 0; i < run->input.count; i++) {
         const lop_mat x = batch_x(run, i);
         LOP_TRY(lop_log_check_stop(run->call->log));
-        LOP_TRY(lop_embedder_rows(embedder, &run->queue, run->calibration.ids + (int64_t)first * window,
-                                  x.rows, x));
-        LOP_TRY(lop_run_round(run, x, as));
+        const lop_token_rows tokens = {
+            .ids = run->calibration.ids + (int64_t)first * window, .count = x.rows, .tokens = window};
+        LOP_TRY(lop_embedder_rows(embedder, &run->queue, &tokens, x));
         LOP_TRY(stream_put(run, i, x));
         if (lop_run_has_dense_stream(run)) LOP_TRY(lop_stream_store(&run->queue, &run->dense, i, x));
         first += lop_stream_sequences(&run->input, i);
@@ -58,7 +68,9 @@ static lop_status embed(lop_run *run, lop_embedder *embedder)
 lop_status lop_run_embed(lop_run *run)
 {
     lop_embedder *embedder = NULL;
-    LOP_TRY(lop_embedder_open(&run->net, run->call->device, lop_embedder_usual(), &embedder));
+    const lop_embedder_plan plan = {
+        .most = lop_embedder_usual(), .positions = run->calibration.seqlen, .as = embedded_as(run)};
+    LOP_TRY(lop_embedder_open(&run->net, run->call->device, &plan, &embedder));
     const lop_status status = embed(run, embedder);
     if (status != LOP_OK && lop_queue_wait(&run->queue) != LOP_OK) lop_note("and the device's queue");
     lop_embedder_close(embedder);

@@ -17,6 +17,9 @@
 #define SIZES                                                                                                \
     "\"hidden_size\":64,\"intermediate_size\":128,\"num_hidden_layers\":4,\"num_attention_heads\":4,"        \
     "\"vocab_size\":100"
+#define OPT(more)                                                                                            \
+    "{\"model_type\":\"opt\",\"hidden_size\":64,\"ffn_dim\":256,\"num_hidden_layers\":2,"                    \
+    "\"num_attention_heads\":4,\"vocab_size\":100" more "}"
 #define LLAMA(more) "{\"model_type\":\"llama\"," SIZES more "}"
 
 static lop_status read_text(const char *json, lop_config *out)
@@ -121,11 +124,25 @@ static void qwen_has_biases_and_opt_its_own_keys(void **state)
     assert_true(k.qkv_bias && k.o_bias && k.mlp_bias && k.tied);
     assert_string_equal(k.activation, "relu");
     assert_int_equal(k.ffn, 256);
-    assert_failed(
-        read_text("{\"model_type\":\"opt\",\"hidden_size\":64,\"ffn_dim\":256,\"num_hidden_layers\":2,"
-                  "\"num_attention_heads\":4,\"vocab_size\":100,\"do_layer_norm_before\":false}",
-                  &k),
-        LOP_E_UNSUPPORTED, "do_layer_norm_before");
+    assert_true(k.rope.kind == LOP_ROPE_NONE && !k.norm_after && !k.norm_plain && !k.no_final_norm);
+    assert_int_equal(k.embedding, 0);
+}
+
+/* 350m's, one of Galactica's shape, and one from before its last norm. */
+static void opt_places_its_norms(void **state)
+{
+    (void)state;
+    lop_config k;
+    assert_ok(read_text(OPT(",\"word_embed_proj_dim\":32,\"do_layer_norm_before\":false"), &k));
+    assert_true(k.norm_after && k.no_final_norm && !k.norm_plain && k.embedding == 32);
+    assert_ok(read_text(OPT(",\"enable_bias\":false,\"layer_norm_elementwise_affine\":false,"
+                            "\"activation_function\":\"gelu\""),
+                        &k));
+    assert_true(k.norm_plain && !k.norm_after && !k.no_final_norm);
+    assert_true(!k.qkv_bias && !k.o_bias && !k.mlp_bias);
+    assert_string_equal(k.activation, "gelu");
+    assert_ok(read_text(OPT(",\"_remove_final_layer_norm\":true,\"word_embed_proj_dim\":null"), &k));
+    assert_true(k.no_final_norm && !k.norm_after && k.embedding == 0);
 }
 
 static void wrong_configs_are_refused(void **state)
@@ -160,6 +177,15 @@ static void wrong_configs_are_refused(void **state)
         {"{\"model_type\":\"llama\",\"hidden_size\":64.5}", LOP_E_FORMAT, "hidden_size"},
         {"{\"model_type\":\"llama\",\"hidden_size\":\"64\"}", LOP_E_FORMAT, "hidden_size"},
         {LLAMA(",\"rms_norm_eps\":-1"), LOP_E_FORMAT, "epsilon"},
+        {"{\"model_type\":\"opt\"," SIZES "}", LOP_E_FORMAT, "ffn_dim"},
+        {OPT(",\"word_embed_proj_dim\":0"), LOP_E_FORMAT, "word_embed_proj_dim"},
+        {OPT(",\"word_embed_proj_dim\":99999999999"), LOP_E_FORMAT, "word_embed_proj_dim"},
+        {OPT(",\"do_layer_norm_before\":0"), LOP_E_FORMAT, "do_layer_norm_before"},
+        {OPT(",\"layer_norm_elementwise_affine\":\"no\""), LOP_E_FORMAT, "layer_norm_elementwise_affine"},
+        {OPT(",\"_remove_final_layer_norm\":1"), LOP_E_FORMAT, "_remove_final_layer_norm"},
+        {OPT(",\"enable_bias\":\"yes\""), LOP_E_FORMAT, "enable_bias"},
+        {OPT(",\"activation_function\":7"), LOP_E_FORMAT, "activation_function"},
+        {OPT(",\"max_position_embeddings\":0"), LOP_E_FORMAT, "max_position_embeddings"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         lop_config k;
@@ -194,9 +220,10 @@ static void what_is_written_is_read_again(void **state)
         "{\"model_type\":\"mistral\"," SIZES ",\"sliding_window\":null,\"eos_token_id\":null}",
         "{\"model_type\":\"qwen2\"," SIZES
         ",\"sliding_window\":77,\"use_sliding_window\":true,\"max_window_layers\":3}",
-        "{\"model_type\":\"opt\",\"hidden_size\":64,\"ffn_dim\":256,\"num_hidden_layers\":2,\"num_attention_"
-        "heads\":4,"
-        "\"vocab_size\":100}",
+        OPT(""),
+        OPT(",\"word_embed_proj_dim\":32,\"do_layer_norm_before\":false"),
+        OPT(",\"enable_bias\":false,\"layer_norm_elementwise_affine\":false,\"_remove_final_layer_norm\":"
+            "true"),
     };
     for (size_t i = 0; i < sizeof configs / sizeof configs[0]; i++) {
         lop_config k, again;
@@ -236,6 +263,7 @@ int test_io_config(void)
         cmocka_unit_test(options_are_read),
         cmocka_unit_test(windows_are_read),
         cmocka_unit_test(qwen_has_biases_and_opt_its_own_keys),
+        cmocka_unit_test(opt_places_its_norms),
         cmocka_unit_test(wrong_configs_are_refused),
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(what_is_written_is_read_again),

@@ -65,7 +65,8 @@ static float *run(rig *r, const int32_t *ids, int32_t sequences, int32_t tokens,
     for (int i = 0; i < 2; i++)
         assert_ok(lop_block_place(arena, &r->net, lop_walk_word(&r->device, &r->net), &blocks[i]));
     assert_ok(lop_arena_mat(arena, rows, r->net.config->hidden, LOP_F32, &x));
-    assert_ok(lop_embed(&r->queue, &r->net, ids, rows, x));
+    const lop_token_rows embedded = {.ids = ids, .count = rows, .tokens = tokens};
+    assert_ok(lop_embed(&r->queue, &r->net, &embedded, x));
     run_blocks(r, blocks, x, sequences, tokens, batch);
     assert_ok(logits ? lop_head_logits(&r->queue, &r->net, x, out) : lop_download(&r->queue, x, out));
     lop_arena_close(arena);

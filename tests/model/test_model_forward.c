@@ -210,7 +210,8 @@ static void watched(void **state)
     assert_ok(lop_reader_take(reader, &r.queue, &block));
     assert_int_equal(block->index, 1);
     assert_string_equal(block->linears[6].name, "model.layers.1.mlp.down_proj.weight");
-    assert_ok(lop_embed(&r.queue, &r.net, ids, 60, x));
+    const lop_token_rows tokens = {.ids = ids, .count = 60, .tokens = 30};
+    assert_ok(lop_embed(&r.queue, &r.net, &tokens, x));
     const lop_watch watch = {.fn = see, .user = &s, .last_needed = false};
     assert_ok(lop_block_forward(&r.queue, forward, block, x, 2, 30, &watch));
     assert_int_equal(s.count, LOP_INPUT_COUNT);

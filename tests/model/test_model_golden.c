@@ -1,4 +1,4 @@
-/* test_model_golden.c - trained models: the shared llama against what its own authors' framework gave, and, where
+/* test_model_golden.c - trained models: the shared ones against what their own authors' framework gave, and, where
  * LOP_SMOLLM2 names its file, a quantised SmolLM2. */
 #include "core/eval/generate.h"
 #include "core/eval/perplexity.h"
@@ -19,7 +19,16 @@
 
 enum { T = 256, WINDOWS = 400, VOCAB = 2048, GOLDEN_ROWS = 32 };
 
-#define GOLDEN_PERPLEXITY 33.80179997741399 /* golden.json, llama, dense */
+/* Perplexities from golden.json. */
+typedef struct golden {
+    const char *model, *logits;
+    double perplexity;
+} golden;
+
+static const golden models[] = {
+    {"data/models/TinyStories-656K", "golden/llama_dense_logits_first32pos.f32", 33.80179997741399},
+    {"data/models/tiny-opt", "golden/opt_dense_logits_first32pos.f32", 76.73108369330507},
+};
 
 static int32_t *eval_ids(void)
 {
@@ -30,20 +39,20 @@ static int32_t *eval_ids(void)
     return ids;
 }
 
-static void llama_open(rig *r)
+static void golden_open(rig *r, const golden *g)
 {
     shared_need("golden/golden.json");
-    rig_open(r, shared_path("data/models/TinyStories-656K"));
+    rig_open(r, shared_path(g->model));
 }
 
 static void dense_logits(void **state)
 {
-    (void)state;
+    const golden *g = *state;
     static float want[GOLDEN_ROWS * VOCAB];
     rig r;
-    llama_open(&r);
+    golden_open(&r, g);
     int32_t *ids = eval_ids();
-    FILE *f = fopen(shared_path("golden/llama_dense_logits_first32pos.f32"), "rb");
+    FILE *f = fopen(shared_path(g->logits), "rb");
     assert_non_null(f);
     assert_int_equal(fread(want, sizeof want, 1, f), 1);
     (void)fclose(f);
@@ -59,9 +68,9 @@ static void dense_logits(void **state)
 
 static void dense_perplexity(void **state)
 {
-    (void)state;
+    const golden *g = *state;
     rig r;
-    llama_open(&r);
+    golden_open(&r, g);
     int32_t *ids = eval_ids();
     double first = 0.0;
     static const int32_t batches[] = {4, 1};
@@ -72,7 +81,7 @@ static void dense_perplexity(void **state)
         assert_ok(lop_perplexity_measure(&r.device, &r.net, &args, NULL, &p));
         print_message("perplexity %.9f, %d sequences a call\n", p.perplexity, batches[i]);
         assert_int_equal(p.tokens, WINDOWS * (T - 1));
-        assert_true(fabs(p.perplexity / GOLDEN_PERPLEXITY - 1.0) < 2e-4);
+        assert_true(fabs(p.perplexity / g->perplexity - 1.0) < 2e-4);
         if (i == 0) first = p.nll;
         /* The CPU's products cut rows at fixed places; a vendor's algorithm may follow the number of rows. */
         assert_true(!r.device.accelerator ? p.nll == first : fabs(p.nll - first) < 1e-6);
@@ -115,7 +124,11 @@ static void smollm2_speaks(void **state)
 
 int test_model_golden(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(dense_logits), cmocka_unit_test(dense_perplexity),
+    void *const llama = (void *)(uintptr_t)&models[0], *const opt = (void *)(uintptr_t)&models[1];
+    const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(dense_logits, llama),
+                                       cmocka_unit_test_prestate(dense_perplexity, llama),
+                                       {"opt_dense_logits", dense_logits, NULL, NULL, opt},
+                                       {"opt_dense_perplexity", dense_perplexity, NULL, NULL, opt},
                                        cmocka_unit_test(smollm2_speaks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -195,14 +195,16 @@ static void bad_ends(void **state)
     float nll[2];
     reading_open(&t, (made_shape){0});
     assert_ok(lop_arena_mat(t.arena, 2, 64, LOP_F32, &x));
-    assert_ok(lop_embed(&t.rig.queue, &t.rig.net, ids, 2, x));
+    const lop_token_rows two = {.ids = ids, .count = 2, .tokens = 2};
+    assert_ok(lop_embed(&t.rig.queue, &t.rig.net, &two, x));
     patch(&t, "lm_head.weight", 64, &nan32, 4);
     assert_failed(lop_head_nll(&t.rig.queue, &t.rig.net, x, ids, nll), LOP_E_FORMAT, "lm_head.weight");
     patch(&t, "model.embed_tokens.weight", 4 * 64 + 2, &nan32, 4);
-    assert_failed(lop_embed(&t.rig.queue, &t.rig.net, ids, 2, x), LOP_E_FORMAT, "row 4, column 2");
-    const int32_t outside[2] = {3, 300}, negative[2] = {-1, 3};
-    assert_failed(lop_embed(&t.rig.queue, &t.rig.net, outside, 2, x), LOP_E_FORMAT, "300");
-    assert_failed(lop_embed(&t.rig.queue, &t.rig.net, negative, 2, x), LOP_E_FORMAT, "-1");
+    assert_failed(lop_embed(&t.rig.queue, &t.rig.net, &two, x), LOP_E_FORMAT, "row 4, column 2");
+    const lop_token_rows outside = {.ids = (const int32_t[]){3, 300}, .count = 2, .tokens = 2};
+    const lop_token_rows negative = {.ids = (const int32_t[]){-1, 3}, .count = 2, .tokens = 2};
+    assert_failed(lop_embed(&t.rig.queue, &t.rig.net, &outside, x), LOP_E_FORMAT, "300");
+    assert_failed(lop_embed(&t.rig.queue, &t.rig.net, &negative, x), LOP_E_FORMAT, "-1");
     reading_close(&t);
 }
 

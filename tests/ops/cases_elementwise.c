@@ -54,10 +54,13 @@ static void axpby_reference(const case_at *at, ref_mat *m)
     ref_axpby((double)factors[0], &m[0], (double)factors[1], &m[1]);
 }
 
+/* Variants: one row; as many as divide x's rows, and not one. */
 static int bias_mats(const case_at *at, case_mat *m)
 {
+    const int32_t rows = at->variant == 0 ? 1 : at->d[0] % 2 == 0 ? at->d[0] / 2 : at->d[0];
+    if (rows == 0) return 0;
     m[0] = (case_mat){at->d[0], at->d[1], at->word, CASE_INOUT, FILL_KIND, 0, 0, LOOSE_ROWS};
-    m[1] = (case_mat){1, at->d[1], LOP_F32, CASE_IN, FILL_KIND, 0, 0, 0};
+    m[1] = (case_mat){rows, at->d[1], LOP_F32, CASE_IN, FILL_KIND, 0, 0, rows == 1 ? 0 : LOOSE_ROWS};
     return 2;
 }
 
@@ -98,7 +101,7 @@ static void gather_reference(const case_at *at, ref_mat *m)
 static const op_case table[] = {
     {"cast", WORDS_ALL, KINDS_ALL, 3, 0, &shapes_rows, cast_mats, cast_call, cast_reference, NULL},
     {"axpby", WORDS_ALL, KINDS_ALL, 9, 0, &shapes_rows, axpby_mats, axpby_call, axpby_reference, three_flops},
-    {"add_bias", WORDS_ALL, KINDS_ALL, 1, 0, &shapes_rows, bias_mats, bias_call, bias_reference, one_flop},
+    {"add_bias", WORDS_ALL, KINDS_ALL, 2, 0, &shapes_rows, bias_mats, bias_call, bias_reference, one_flop},
     {"gather_rows", WORDS_ALL, KINDS_ALL, 2, 0, &shapes_rows, gather_mats, gather_call, gather_reference,
      NULL},
 };

@@ -63,6 +63,51 @@ static double rmsnorm_back_flops(const case_at *at)
     return per_element(at, 11.0);
 }
 
+/* ------------------------------------------------------------------------------------------------ layernorm */
+
+/* Variants as above. */
+static int layernorm_mats(const case_at *at, case_mat *m)
+{
+    if (rmsnorm_mats(at, m) == 0) return 0;
+    m[3] = m[2];
+    m[2] = m[1];
+    return 4;
+}
+
+static lop_status layernorm_call(lop_queue *q, const case_at *at, const lop_mat *m)
+{
+    (void)at;
+    return lop_layernorm(q, m[0], m[1], m[2], 1e-5f, m[3]);
+}
+
+static void layernorm_reference(const case_at *at, ref_mat *m)
+{
+    (void)at;
+    ref_layernorm(&m[0], &m[1], &m[2], (double)1e-5f, &m[3]);
+}
+
+static double layernorm_flops(const case_at *at)
+{
+    return per_element(at, 8.0);
+}
+
+static lop_status layernorm_back_call(lop_queue *q, const case_at *at, const lop_mat *m)
+{
+    (void)at;
+    return lop_layernorm_back(q, m[0], m[1], 1e-5f, m[2], m[3]);
+}
+
+static void layernorm_back_reference(const case_at *at, ref_mat *m)
+{
+    (void)at;
+    ref_layernorm_back(&m[0], &m[1], (double)1e-5f, &m[2], &m[3]);
+}
+
+static double layernorm_back_flops(const case_at *at)
+{
+    return per_element(at, 18.0);
+}
+
 /* ------------------------------------------------------------------------------------------------ rope */
 
 /* d = (tokens, heads, head size, sequences); the table has three positions to spare. What x may be depends
@@ -285,6 +330,10 @@ static const op_case table[] = {
      rmsnorm_flops},
     {"rmsnorm_back", WORDS_ALL, KINDS_ALL, 2, 0, &shapes_rows, rmsnorm_back_mats, rmsnorm_back_call,
      rmsnorm_back_reference, rmsnorm_back_flops},
+    {"layernorm", WORDS_ALL, KINDS_ALL, 2, 0, &shapes_rows, layernorm_mats, layernorm_call,
+     layernorm_reference, layernorm_flops},
+    {"layernorm_back", WORDS_ALL, KINDS_ALL, 2, 0, &shapes_rows, rmsnorm_back_mats, layernorm_back_call,
+     layernorm_back_reference, layernorm_back_flops},
     {"rope", WORDS_ALL, KINDS_ALL, 1, 0, &rope_shapes, rope_mats, rope_call, rope_reference, rope_flops},
     {"rope_back", WORDS_ALL, KINDS_ALL, 1, 0, &rope_shapes, rope_mats, rope_back_call, rope_back_reference,
      rope_flops},

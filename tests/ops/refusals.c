@@ -98,6 +98,9 @@ void refusals(void **state)
     REFUSED(lop_cast(q, past, y));
     REFUSED(lop_cast(q, narrow, y));
     REFUSED(lop_rmsnorm(q, x, gain, 1e-5f, x));
+    REFUSED(lop_layernorm(q, x, gain, gain, 1e-5f, x));
+    REFUSED(lop_add_bias(q, x, lop_mat_rows(y, 0, 3)));
+    REFUSED(lop_add_bias(q, x, lop_mat_rows(y, 0, 0)));
     REFUSED(lop_gemm(q, &(lop_gemm_args){.a = x, .b = table, .c = y, .alpha = 1.0f, .count = -1}));
     /* Two squares along a diagonal, whose first result is the second operand; then apart by a column too little. */
     const lop_mat h6 = mat(&buf, 0, 6, 6, LOP_F32), first = lop_mat_cols(lop_mat_rows(h6, 0, 2), 0, 2);

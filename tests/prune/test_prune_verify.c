@@ -150,7 +150,7 @@ static void every_byte_counts(const made_shape *shape, const lop_setting *how)
     const lop_tensor *embedding = p.net.embedding;
     const int64_t place[2] = {7, 5};
     change(&f, f.weights, element_at(embedding, 7, 5), embedding->name, place, true);
-    const lop_tensor *norm = p.net.norm_final;
+    const lop_tensor *norm = p.net.norm_final.gain;
     change(&f, f.weights, norm->at, norm->name, NULL, true);
     pruned_close(&p);
     fixture_close(&f);

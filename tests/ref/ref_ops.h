@@ -50,7 +50,7 @@ void ref_linear_op(const ref_mat *x, const ref_mat *w, const ref_mat *bias,
 
 void ref_cast(const ref_word *word, const ref_mat *from, ref_mat *to);
 void ref_axpby(double a, const ref_mat *x, double b, ref_mat *y);
-void ref_add_bias(ref_mat *x, const ref_mat *bias);
+void ref_add_bias(ref_mat *x, const ref_mat *bias); /* bias's rows again and again */
 void ref_gather_rows(const ref_mat *from, const ref_mat *index, ref_mat *to);
 
 /* ------------------------------------------------------------------------------------------------ rows */
@@ -62,6 +62,8 @@ typedef struct ref_softmax {
 } ref_softmax;
 void ref_rmsnorm(const ref_mat *x, const ref_mat *gain, double eps, ref_mat *y);
 void ref_rmsnorm_back(const ref_mat *x, const ref_mat *gain, double eps, const ref_mat *dy, ref_mat *dx);
+void ref_layernorm(const ref_mat *x, const ref_mat *gain, const ref_mat *bias, double eps, ref_mat *y);
+void ref_layernorm_back(const ref_mat *x, const ref_mat *gain, double eps, const ref_mat *dy, ref_mat *dx);
 void ref_rope_op(ref_mat *x, int32_t head_dim, const ref_mat *table, int32_t tokens,
                  double way); /* -1: back */
 void ref_softmax_causal(ref_mat *s, const ref_softmax *how);

@@ -64,9 +64,10 @@ void ref_axpby(double a, const ref_mat *x, double b, ref_mat *y)
 
 void ref_add_bias(ref_mat *x, const ref_mat *bias)
 {
+    const int64_t repeat = (int64_t)bias->rows * bias->cols;
     for (int64_t i = 0; i < (int64_t)x->rows * x->cols; i++) {
-        x->magnitude[i] = fabs(x->at[i]) + fabs(bias->at[i % x->cols]);
-        x->at[i] += bias->at[i % x->cols];
+        x->magnitude[i] = fabs(x->at[i]) + fabs(bias->at[i % repeat]);
+        x->at[i] += bias->at[i % repeat];
     }
     x->terms = 2;
 }
