@@ -18,7 +18,7 @@ typedef struct reading {
     made_model model;
     rig rig;
     lop_arena *arena;
-    lop_block blocks[2], *block;
+    lop_block blocks[3], *block;
     lop_reader *reader;
 } reading;
 
@@ -28,7 +28,7 @@ static void reading_open(reading *t, made_shape shape)
     t->model = made_model_open(shape);
     rig_open(&t->rig, t->model.folder);
     assert_ok(lop_arena_open(&t->rig.device, LOP_ON_DEVICE, 0, &t->arena));
-    for (int i = 0; i < 2; i++) assert_ok(lop_block_place(t->arena, &t->rig.net, LOP_F32, &t->blocks[i]));
+    for (int i = 0; i < 3; i++) assert_ok(lop_block_place(t->arena, &t->rig.net, LOP_F32, &t->blocks[i]));
 }
 
 /* Opens t->reader, or another where that is wanted. */
@@ -92,6 +92,30 @@ static void blocks_in_order(void **state)
         }
     }
     assert_int_equal(take(&t), LOP_E_INTERNAL);
+    reading_close(&t);
+}
+
+/* The last two stay as they were handed out while a third one is filled. */
+static void two_stay(void **state)
+{
+    (void)state;
+    reading t;
+    lop_block *before = NULL;
+    float was = 0.0f;
+    reading_open(&t, (made_shape){.blocks = 7});
+    const lop_reader_plan plan = {
+        .net = &t.rig.net, .device = &t.rig.device, .end = 7, .blocks = t.blocks, .count = 3, .held = 2};
+    assert_ok(lop_reader_open(&plan, &t.reader));
+    for (int b = 0; b < 7; b++) {
+        assert_ok(take(&t));
+        assert_int_equal(t.block->index, b);
+        if (before != NULL) {
+            assert_true(before != t.block && before->index == b - 1);
+            assert_true(first_of(&t, before->down) == was);
+        }
+        before = t.block;
+        was = first_of(&t, t.block->down);
+    }
     reading_close(&t);
 }
 
@@ -256,9 +280,9 @@ static void bounded(void **state)
 
 int test_model_reader(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(blocks_in_order), cmocka_unit_test(source),
-                                       cmocka_unit_test(source_fails),    cmocka_unit_test(not_a_number),
-                                       cmocka_unit_test(bad_ends),        cmocka_unit_test(file_shrinks),
-                                       cmocka_unit_test(closed_early),    cmocka_unit_test(bounded)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_in_order), cmocka_unit_test(two_stay),     cmocka_unit_test(source),
+        cmocka_unit_test(source_fails),    cmocka_unit_test(not_a_number), cmocka_unit_test(bad_ends),
+        cmocka_unit_test(file_shrinks),    cmocka_unit_test(closed_early), cmocka_unit_test(bounded)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
