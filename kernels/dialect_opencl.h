@@ -17,7 +17,7 @@ typedef float pack1;
 typedef float8 pack8;
 
 #define KERNEL(name)       __kernel void NAME(name)
-#define HERE               __local void *lop_local __attribute__((unused)),
+#define HERE               __local pack8 *lop_local __attribute__((unused)), /* the type says how it is aligned */
 #define FN                 static inline
 #define GLOBAL             __global
 #define LOCAL              __local

@@ -13,7 +13,7 @@
 namespace
 {
 
-enum { ROW_WORDS = 3, PARAMS_MOST = 24, LOCAL_USUAL = 48 << 10 };
+enum { ROW_WORDS = 3, ARGS_MOST = 12, PARAMS_MOST = 3 * ARGS_MOST, LOCAL_USUAL = 48 << 10 };
 
 struct row {
     const void *code[ROW_WORDS][2]; /* by word, by width; NULL where list.h has no such instance */
@@ -44,6 +44,10 @@ const row rows[LOP_KERNEL_COUNT] = {
 #include "kernels/list.h"
 #undef K
 };
+/* Kinds read "M, F, I": two characters between letters. */
+#define K(name, words, ...) static_assert((sizeof #__VA_ARGS__ + 1) / 3 <= ARGS_MOST, #name);
+#include "kernels/list.h"
+#undef K
 static_assert(LOP_F32 == 0 && LOP_F16 == 1 && LOP_BF16 == 2, "words index the instances");
 
 /* Addresses of a launch's parameters; a matrix is three of them: base, element offset, row stride. */
@@ -58,7 +62,7 @@ bool params_fill(const char *kinds, int32_t nargs, const lop_arg *args, params *
     int32_t i = 0;
     for (const char *c = kinds; *c != '\0'; c++) {
         if (*c < 'A' || *c > 'Z') continue;
-        if (i == nargs || p->count + 3 > PARAMS_MOST) return false;
+        if (i == nargs) return false;
         lop_arg *arg = const_cast<lop_arg *>(&args[i]);
         if (*c != 'M') {
             p->at[p->count++] = &arg->i; /* all members of the union start where it does */

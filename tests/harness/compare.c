@@ -12,7 +12,8 @@ double compare_bound(const ref_mat *want, int64_t i, lop_type type)
     const double eps = 0x1p-24;
     /* What underflows on the way is lost whole: up to the least normal f32 a term. */
     const double lost = (1.0 + want->terms) * (double)FLT_MIN;
-    const double computed = 4.0 * eps * (1.0 + sqrt(want->terms)) * want->magnitude[i] + lost;
+    const double walk = sqrt(want->terms), growth = want->cut ? fmax(walk, want->terms / 2.0) : walk;
+    const double computed = 4.0 * eps * (1.0 + growth) * want->magnitude[i] + lost;
     const ref_word *word = word_of(type);
     if (word == NULL || type == LOP_F32) return computed;
     return computed + ref_word_half_ulp(word, fabs(want->at[i]) + computed);

@@ -119,6 +119,13 @@ static bool place_run(harness *h, const op_case *c, const case_at *at, const cas
     return good;
 }
 
+/* Whether the sums of an instance may come out of matrix units. */
+static bool sums_cut(const harness *h, const op_case *c, const case_at *at)
+{
+    return h->device.accelerator && (c->traits & CASE_PRODUCT) != 0 &&
+           (at->word == LOP_F16 || at->word == LOP_BF16);
+}
+
 static bool instance_run(harness *h, const op_case *c, const case_at *at)
 {
     char where[256];
@@ -127,6 +134,7 @@ static bool instance_run(harness *h, const op_case *c, const case_at *at)
     case_describe(c, at, where, sizeof where - 16);
     const bool has = case_data_open(c, at, &data);
     if (has) h->instances++;
+    for (int i = 0; has && i < data.count; i++) data.want[i].cut = sums_cut(h, c, at);
     for (int place = 0; place < VIEW_PLACES && has && good; place++) {
         good = place_run(h, c, at, &data, (view_place)place, where);
         if (!good) strncat(h->why, place == VIEW_ODD ? ", odd view" : ", aligned view", 15);

@@ -5,7 +5,11 @@
  * terms there were. With f32 arithmetic a correct implementation lies within 4 eps (1 + sqrt(terms))
  * magnitude of the value, eps = 2^-24: rounding errors of n terms add up like a random walk, and the factor
  * is left for the few operations around the sum. Where a function of a sum is taken, its magnitude is what a
- * relative error of the sum becomes through it. terms 0 says that the value is to be met bit for bit. */
+ * relative error of the sum becomes through it. terms 0 says that the value is to be met bit for bit.
+ *
+ * A GPU's matrix units do not round: they shift the products of 16-bit numbers to the largest one's exponent, add them to
+ * the sum and cut what is below its last bit. Such errors have one sign, so they do not walk: each term may cost the sum one
+ * unit in its last place, 2 eps of the magnitude, and there the root gives way to terms / 2. */
 #ifndef LOP_TESTS_REF_OPS_H
 #define LOP_TESTS_REF_OPS_H
 
@@ -17,6 +21,7 @@ typedef struct ref_mat { /* packed, row-major; rows and cols as in the call that
     double *at;
     double *magnitude; /* of outputs: as many as values */
     double terms;      /* of outputs */
+    bool cut;          /* sums may come out of matrix units */
 } ref_mat;
 
 /* Storage words: how many bits of significand, the least exponent of a normal number, the largest finite
