@@ -30,7 +30,7 @@ bool case_data_open(const op_case *c, const case_at *at, case_data *out)
         const int64_t n = (int64_t)m->rows * m->cols;
         if (m->role == CASE_ABSENT) continue;
         out->input[i] = doubles(n);
-        out->want[i] = (ref_mat){m->rows, m->cols, doubles(n), doubles(n), 0.0};
+        out->want[i] = (ref_mat){m->rows, m->cols, doubles(n), doubles(n), 0.0, false};
         if (m->role == CASE_OUT || m->role == CASE_SCRATCH) continue;
         if (m->fill == FILL_RANK) {
             rank_fill(&out->want[0], &out->want[i], out->input[i]);

@@ -83,7 +83,7 @@ static void run_bind(run *r)
 {
     for (int k = 0; k < REF_PRODIGY_MATS; k++) {
         r->mats[k] =
-            (ref_mat){1, k == REF_PRODIGY_STATE ? REF_PRODIGY_PLACES : COUNT, r->at[k], r->off[k], 1};
+            (ref_mat){1, k == REF_PRODIGY_STATE ? REF_PRODIGY_PLACES : COUNT, r->at[k], r->off[k], 1, false};
         r->list[k] = &r->mats[k];
     }
 }

@@ -177,8 +177,8 @@ void masks_by_counters(void **state)
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         double half[4] = {1 << 29, 1 << 29, 1 << 29, 1 << 29}, now = known[i].step, got[4];
         const ref_chance chance = {42, 0x4D41534B, known[i].sample, known[i].unit};
-        const ref_mat p = {1, 4, half, NULL, 0.0}, step = {1, 1, &now, NULL, 0.0};
-        ref_mat keep = {1, 4, got, NULL, 0.0};
+        const ref_mat p = {1, 4, half, NULL, 0.0, false}, step = {1, 1, &now, NULL, 0.0, false};
+        ref_mat keep = {1, 4, got, NULL, 0.0, false};
         ref_bernoulli(&chance, &p, &step, &keep);
         assert_memory_equal(got, known[i].keep, sizeof got);
     }

@@ -21,7 +21,7 @@ typedef struct linear {
 
 static ref_mat mat(int32_t rows, int32_t cols, double *at, double *side)
 {
-    return (ref_mat){rows, cols, at, side, 0};
+    return (ref_mat){rows, cols, at, side, 0, false};
 }
 
 static void linear_fill(linear *l)
