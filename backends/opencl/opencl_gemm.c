@@ -22,23 +22,60 @@ typedef struct product {
     size_t m, n, k, count;
 } product;
 
-static lop_status operand_open(const opencl_device *device, lop_mat m, int64_t step, int32_t count,
-                               bool transposed, operand *out)
+/* Bytes of a buffer, from a place where a view may begin. */
+typedef struct region {
+    const lop_buf *buf;
+    size_t start, end;
+} region;
+
+static region region_of(const opencl_device *device, lop_mat m, int64_t step, int32_t count)
 {
-    const size_t size = sizeof(float), first = (size_t)m.at * size,
-                 start = first / device->view_align * device->view_align;
-    *out = (operand){.mem = opencl_mem(m.buf), .at = (size_t)m.at, .ld = (size_t)m.ld, .step = (size_t)step};
-    out->transpose = transposed ? CLBlastTransposeYes : CLBlastTransposeNo;
-    if (start == 0 || m.rows == 0) return LOP_OK;
+    const size_t size = sizeof(float), first = (size_t)m.at * size;
+    if (m.rows == 0) return (region){.buf = m.buf};
+    const size_t elements =
+        (size_t)(m.rows - 1) * (size_t)m.ld + (size_t)m.cols + (size_t)(count - 1) * (size_t)step;
+    return (region){m.buf, first / device->view_align * device->view_align, first + elements * size};
+}
+
+/* Regions that overlap become one: NVIDIA's driver ends the program when it releases one of several overlapping views. */
+static void merge(region *r, region *s)
+{
+    if (r->buf != s->buf || r->start >= s->end || s->start >= r->end) return;
+    r->start = s->start = r->start < s->start ? r->start : s->start;
+    r->end = s->end = r->end > s->end ? r->end : s->end;
+}
+
+/* A view of region r, or the one that `shared` has of it. */
+static lop_status view_open(const region *r, const operand *shared, operand *out)
+{
+    out->mem = shared != NULL ? shared->mem : opencl_mem(r->buf);
+    if (shared != NULL || r->start == 0) return LOP_OK;
     cl_int code = CL_SUCCESS;
-    const size_t elements = (size_t)(m.rows - 1) * out->ld + (size_t)m.cols + (size_t)(count - 1) * out->step;
-    const cl_buffer_region region = {start, first - start + elements * size};
-    cl_mem view =
-        clCreateSubBuffer(out->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
+    const cl_buffer_region of = {r->start, r->end - r->start};
+    cl_mem view = clCreateSubBuffer(out->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &of, &code);
     OPENCL_TRY(code);
     out->mem = view;
-    out->at = (first - start) / size;
     out->owned = true;
+    return LOP_OK;
+}
+
+static lop_status operands_open(const opencl_device *device, const lop_gemm_args *g, operand *out)
+{
+    const lop_mat m[3] = {g->a, g->b, g->c};
+    const int64_t step[3] = {g->step_a, g->step_b, g->step_c};
+    const bool transposed[3] = {g->ta, g->tb, false};
+    region r[3];
+    for (int i = 0; i < 3; i++) r[i] = region_of(device, m[i], step[i], g->count);
+    for (int pair = 0; pair < 6; pair++) merge(&r[pair % 3], &r[(pair + 1) % 3]);
+    for (int i = 0; i < 3; i++) {
+        int same = 0;
+        while (r[same].buf != r[i].buf || r[same].start != r[i].start || r[same].end != r[i].end) same++;
+        out[i].at = (size_t)m[i].at - r[i].start / sizeof(float);
+        out[i].ld = (size_t)m[i].ld;
+        out[i].step = (size_t)step[i];
+        out[i].transpose = transposed[i] ? CLBlastTransposeYes : CLBlastTransposeNo;
+        LOP_TRY(view_open(&r[i], same < i ? &out[same] : NULL, &out[i]));
+    }
     return LOP_OK;
 }
 
@@ -59,13 +96,12 @@ static lop_status product_open(const lop_queue *q, const lop_gemm_args *g, produ
 {
     const opencl_device *device = q->device->impl;
     const opencl_queue *queue = q->impl;
-    operand a = {0}, b = {0}, c = {0};
-    lop_status status = operand_open(device, g->a, g->step_a, g->count, g->ta, &a);
-    if (status == LOP_OK) status = operand_open(device, g->b, g->step_b, g->count, g->tb, &b);
-    if (status == LOP_OK) status = operand_open(device, g->c, g->step_c, g->count, false, &c);
+    operand o[3] = {0};
+    const lop_status status = operands_open(device, g, o);
     const size_t m = (size_t)g->c.rows, n = (size_t)g->c.cols;
-    *out = (product){a, b, c, CLBlastLayoutRowMajor, m, n, 0, (size_t)g->count};
-    if (queue->transposes) *out = (product){b, a, c, CLBlastLayoutColMajor, n, m, 0, (size_t)g->count};
+    *out = (product){o[0], o[1], o[2], CLBlastLayoutRowMajor, m, n, 0, (size_t)g->count};
+    if (queue->transposes)
+        *out = (product){o[1], o[0], o[2], CLBlastLayoutColMajor, n, m, 0, (size_t)g->count};
     out->k = (size_t)(g->ta ? g->a.rows : g->a.cols);
     if (status != LOP_OK) product_close(out);
     return status;
