@@ -5,11 +5,12 @@
  * propagate  the window from where it is kept, the forward of the pruned block, checked and put back
  * train_step of a learner: one step, in a row with all others of a block
  * init       of a learner: what comes before its first step
- * solve      scores and masks of all linears of the block; of a learner all its steps and what follows
+ * solve      scores and masks of all linears of the block, and changed weights; of a learner all its steps and what follows
  * total      what a prune does with a block: calibrate over all windows, solve, zero, propagate over all windows */
 #include "bench/bench_stages.h"
 #include "bench/block_learn.h"
 #include "bench/block_rig.h"
+#include "bench/block_solve.h"
 #include "bench/line.h"
 #include "bench/roof.h"
 #include "core/base/memory.h"
@@ -31,6 +32,7 @@ typedef struct block_bench {
     stage stages[STAGES];
     bench_stats solve;
     block_learn learn;
+    json_t *solve_parts; /* of a method that is no learner, with --stages */
     double total_ns;
 } block_bench;
 
@@ -119,10 +121,15 @@ static lop_status solve_once(void *user, lop_queue *q, int turn)
     return r->method->block(&p);
 }
 
-static lop_status zero_dropped(block_rig *r)
+/* What was decided comes to the block. */
+static lop_status apply(block_rig *r)
 {
-    for (int32_t i = 0; i < r->block.count; i++)
-        LOP_TRY(lop_zero_dropped(r->queue, r->keep[i], r->block.linears[i].w));
+    const bool changed = r->need.what & LOP_NEED_SPARE;
+    for (int32_t i = 0; i < r->block.count; i++) {
+        const lop_mat w = r->block.linears[i].w;
+        if (changed) LOP_TRY(lop_cast(r->queue, r->spare.linears[i].w, w));
+        LOP_TRY(lop_zero_dropped(r->queue, r->keep[i], w));
+    }
     return LOP_OK;
 }
 
@@ -131,7 +138,7 @@ static lop_status run_total(void *user, lop_queue *q, int turn)
     block_rig *r = user;
     if (r->need.what != 0) LOP_TRY(block_rig_calibrate_all(r));
     LOP_TRY(solve_once(r, q, turn));
-    LOP_TRY(zero_dropped(r));
+    LOP_TRY(apply(r));
     for (int32_t i = 0; i < r->input.count; i++) LOP_TRY(run_propagate(r, q, i));
     return LOP_OK;
 }
@@ -181,6 +188,9 @@ static lop_status time_learner(block_bench *k)
 static lop_status time_solve(block_bench *k)
 {
     if (block_rig_learns(&k->rig)) return time_learner(k);
+    if (k->rig.need.what != 0) LOP_TRY(block_rig_calibrate_all(&k->rig));
+    if (k->rig.need.what & LOP_NEED_GRAM && lop_settings_flag(&k->b->settings, "stages"))
+        LOP_TRY(block_solve_parts(&k->rig, &k->solve_parts));
     return bench_time(k->rig.queue, bench_reps(k->b, REPS), 0.0, solve_once, &k->rig, &k->solve);
 }
 
@@ -197,7 +207,7 @@ static lop_status time_all(block_bench *k)
         LOP_TRY(lop_statistics_end(r->queue, &r->statistics));
     }
     LOP_TRY(time_solve(k));
-    LOP_TRY(zero_dropped(r));
+    LOP_TRY(apply(r));
     k->stages[PROPAGATE].name = "propagate";
     LOP_TRY(time_stage(k, run_propagate, false, &k->stages[PROPAGATE].stats));
     LOP_TRY(bench_time_once(r->queue, run_total, r, 0, &k->total_ns));
@@ -286,6 +296,8 @@ static json_t *result_json(const block_bench *k)
         k->stages[FORWARD].floor_ns / forward->ns_min, "roofs", bench_roofs_json(&k->roofs));
     if (rest != NULL && r->method != NULL) (void)json_object_set_new(rest, "s_per_block", once_json(k));
     if (rest != NULL && block_rig_learns(r)) add_learner(k, rest);
+    if (rest != NULL && k->solve_parts != NULL)
+        (void)json_object_set_new(rest, "block_parts_ms", json_incref(k->solve_parts));
     if (o == NULL || rest == NULL || json_object_update(o, rest) != 0) {
         json_decref(o);
         o = NULL;
@@ -320,6 +332,7 @@ lop_status bench_block(bench *b)
     block_bench k = {.b = b};
     const lop_status status = measure(&k);
     block_learn_close(&k.learn);
+    json_decref(k.solve_parts);
     bench_roofs_close(&k.roofs);
     block_rig_close(&k.rig);
     return status;

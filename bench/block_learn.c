@@ -1,19 +1,13 @@
-/* block_learn.c - a fence at each mark. Fences are opened in the unseen run and used again, so that opening them is no part
- * of what is timed. */
+/* block_learn.c - marks are opened in the unseen run and used again. */
 #include "bench/block_learn.h"
 
+#include "bench/marks.h"
 #include "core/base/memory.h"
 
 #include <string.h>
 
-typedef struct mark {
-    lop_fence fence;
-    const char *part; /* that ended here; "": nothing */
-} mark;
-
 typedef struct marks {
-    mark *at;
-    int count, opened;
+    bench_marks list;
     bool every; /* also within steps */
 } marks;
 
@@ -25,27 +19,7 @@ static lop_status mark_add(void *user, lop_queue *q, const char *part)
     const bool within =
         strcmp(part, LOP_PART_BEGIN) != 0 && strcmp(part, LOP_PART_STEP) != 0 && *part != '\0';
     if (within && !m->every) return LOP_OK;
-    if (m->count == m->opened) {
-        LOP_TRY(lop_realloc((size_t)m->opened + 1, sizeof *m->at, &m->at));
-        m->at[m->opened] = (mark){.part = ""};
-        LOP_TRY(lop_fence_open(q->device, &m->at[m->opened].fence));
-        m->opened++;
-    }
-    m->at[m->count].part = part;
-    return lop_fence_mark(q, &m->at[m->count++].fence);
-}
-
-static void marks_close(marks *m)
-{
-    for (int i = 0; i < m->opened; i++) lop_fence_close(&m->at[i].fence);
-    lop_free(m->at);
-}
-
-static double between(const marks *m, int from, int to, lop_status *status)
-{
-    double ns = 0.0;
-    if (*status == LOP_OK) *status = lop_fence_nanoseconds(&m->at[from].fence, &m->at[to].fence, &ns);
-    return ns;
+    return bench_marks_add(&m->list, q, part);
 }
 
 static lop_status run_method(block_rig *r, lop_part_fn *fn, void *user)
@@ -61,11 +35,9 @@ static lop_status run_method(block_rig *r, lop_part_fn *fn, void *user)
     return status;
 }
 
-/* A method may work on the Gram matrices in place: then each run has its own. */
 static lop_status run_marked(block_rig *r, marks *m)
 {
-    m->count = 0;
-    if (r->need.what & LOP_NEED_GRAM) LOP_TRY(block_rig_calibrate_all(r));
+    m->list.count = 0;
     LOP_TRY(mark_add(m, r->queue, ""));
     LOP_TRY(run_method(r, mark_add, m));
     LOP_TRY(mark_add(m, r->queue, ""));
@@ -101,8 +73,8 @@ static lop_status run_unseen(block_rig *r, marks *m)
 static int step_end(const marks *m, int n)
 {
     int seen = -1;
-    for (int i = 0; i < m->count; i++) {
-        const char *part = m->at[i].part;
+    for (int i = 0; i < m->list.count; i++) {
+        const char *part = m->list.at[i].part;
         seen += strcmp(part, LOP_PART_BEGIN) == 0 || strcmp(part, LOP_PART_STEP) == 0;
         if (seen == n) return i;
     }
@@ -139,10 +111,10 @@ static lop_status look(const block_rig *r, const marks *m, times *t)
 {
     const int steps = steps_of(m), begun = step_end(m, 0);
     lop_status status = LOP_OK;
-    t->begin[t->runs] = between(m, 0, begun, &status);
-    t->solve[t->runs++] = between(m, begun, m->count - 1, &status);
+    t->begin[t->runs] = bench_marks_between(&m->list, 0, begun, &status);
+    t->solve[t->runs++] = bench_marks_between(&m->list, begun, m->list.count - 1, &status);
     for (int n = 0; n < steps; n++) {
-        const double ns = between(m, step_end(m, n), step_end(m, n + 1), &status);
+        const double ns = bench_marks_between(&m->list, step_end(m, n), step_end(m, n + 1), &status);
         if (is_counted(r, n, steps)) t->step[t->steps++] = ns / r->need.windows;
     }
     return status;
@@ -172,15 +144,6 @@ done:
 
 /* ---- parts of a step */
 
-/* Nanoseconds of a part in the step that ends at `end`, over all its pieces. */
-static double part_ns(const marks *m, const char *part, int begin, int end, lop_status *status)
-{
-    double sum = 0.0;
-    for (int i = begin + 1; i <= end; i++)
-        if (strcmp(m->at[i].part, part) == 0) sum += between(m, i - 1, i, status);
-    return sum;
-}
-
 static lop_status part_add(const block_rig *r, const marks *m, const char *part, json_t *into)
 {
     const int steps = steps_of(m);
@@ -190,7 +153,7 @@ static lop_status part_add(const block_rig *r, const marks *m, const char *part,
     LOP_TRY(LOP_NEW(&ns, steps));
     for (int n = 0; n < steps; n++)
         if (is_counted(r, n, steps))
-            ns[count++] = part_ns(m, part, step_end(m, n), step_end(m, n + 1), &status);
+            ns[count++] = bench_marks_part(&m->list, part, step_end(m, n), step_end(m, n + 1), &status);
     if (status == LOP_OK && count > 0) {
         const double per_window = bench_stats_of(ns, count).ns_med / r->need.windows;
         (void)json_object_set_new(into, part, json_real(per_window * 1e-6));
@@ -206,7 +169,8 @@ static lop_status time_parts(block_rig *r, marks *m, json_t **out)
     LOP_TRY(run_marked(r, m));
     const int first = step_end(m, 0), end = step_end(m, 1);
     for (int i = first + 1; i < end; i++)
-        if (json_object_get(*out, m->at[i].part) == NULL) LOP_TRY(part_add(r, m, m->at[i].part, *out));
+        if (json_object_get(*out, m->list.at[i].part) == NULL)
+            LOP_TRY(part_add(r, m, m->list.at[i].part, *out));
     return LOP_OK;
 }
 
@@ -220,7 +184,7 @@ lop_status block_learn_time(block_rig *r, int reps, bool parts, block_learn *out
     LOP_TRY_DONE(time_runs(r, &m, reps, out));
     if (parts) LOP_TRY_DONE(time_parts(r, &m, &out->parts));
 done:
-    marks_close(&m);
+    bench_marks_close(&m.list);
     return status;
 }
 

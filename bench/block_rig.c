@@ -56,8 +56,9 @@ static lop_status place_method(lop_type word, block_rig *r)
         const lop_mat w = r->block.linears[i].w;
         LOP_TRY(lop_arena_mat(r->arena, w.rows, (w.cols + 7) / 8, LOP_U8, &r->keep[i]));
     }
+    if (block_rig_learns(r) || (r->need.what & LOP_NEED_SPARE) != 0)
+        LOP_TRY(lop_block_place(r->arena, &r->net, word, &r->spare));
     if (!block_rig_learns(r)) return LOP_OK;
-    LOP_TRY(lop_block_place(r->arena, &r->net, word, &r->spare));
     return lop_tape_place(r->arena, &r->net, word, r->need.windows, r->tokens, false, &r->tape);
 }
 
@@ -192,6 +193,7 @@ void block_rig_prune_block(block_rig *r, lop_prune_block *out)
                              .arena = r->arena,
                              .settings = r->settings,
                              .count = r->block.count,
+                             .tokens = (int64_t)r->sequences * r->tokens,
                              .learning = block_rig_learns(r) ? &r->learning : NULL};
     for (int32_t i = 0; i < out->count; i++) {
         const lop_linear_view *view = &r->block.linears[i];
@@ -199,6 +201,7 @@ void block_rig_prune_block(block_rig *r, lop_prune_block *out)
         if (r->need.what & LOP_NEED_COLSUM_SQ)
             out->linears[i].colsum_sq = r->statistics.colsum_sq[view->input];
         out->linears[i].gram = r->statistics.gram[view->input];
+        if (r->need.what & LOP_NEED_SPARE) out->linears[i].spare = r->spare.linears[i].w;
     }
 }
 

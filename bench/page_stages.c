@@ -175,6 +175,7 @@ void page_stages(lop_markup *m, const json_t *lines)
         add_stages(&b, line);
         add_parts(&b, line, "forward_parts_ms", "parts");
         add_parts(&b, line, "step_parts_ms", "step");
+        add_parts(&b, line, "block_parts_ms", "solve");
         add_eval(&b, line);
     }
     if (b.count == 0) return;
@@ -189,5 +190,6 @@ void page_stages(lop_markup *m, const json_t *lines)
     draw_group(m, lines, &b, "block", "One block");
     draw_group(m, lines, &b, "parts", "The parts of a forward, each alone");
     draw_group(m, lines, &b, "step", "The parts of a learner's step");
+    draw_group(m, lines, &b, "solve", "The parts of a block that is solved for, all windows");
     draw_group(m, lines, &b, "eval", "Perplexity of a whole model");
 }
