@@ -4,13 +4,16 @@
 #include "core/base/file.h"
 #include "core/base/memory.h"
 #include "core/eval/perplexity.h"
+#include "core/io/safetensors.h"
 #include "tests/harness/shared_data.h"
 #include "tests/harness/test_groups.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -21,15 +24,20 @@ static void path_set(char *path, const char *from)
     (void)snprintf(path, 512, "%s", from);
 }
 
-golden_source golden_authors(void)
+golden_source golden_authors(const char *family)
 {
+    static const char *const models[][2] = {{"llama", "data/models/TinyStories-656K"}};
+    char masks[32];
     shared_need("golden");
-    golden_source s = {.family = "llama", .nsamples = "64", .windows = 400};
-    path_set(s.model, shared_path("data/models/TinyStories-656K"));
+    golden_source s = {.family = family, .nsamples = "64", .windows = 400};
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++)
+        if (strcmp(models[i][0], family) == 0) path_set(s.model, shared_path(models[i][1]));
+    assert_true(s.model[0] != '\0');
+    (void)snprintf(masks, sizeof masks, "golden/%s_", family);
     path_set(s.json, shared_path("golden/golden.json"));
     path_set(s.calib, shared_path("golden/calib_64x256.i32"));
     path_set(s.eval, shared_path("golden/eval_400x256.i32"));
-    path_set(s.masks, shared_path("golden/llama_"));
+    path_set(s.masks, shared_path(masks));
     return s;
 }
 
@@ -107,4 +115,58 @@ double golden_agreement(const golden_source *source, const char *folder, const c
     lop_masks_close(&masks);
     lop_free(want);
     return (double)same / (double)all;
+}
+
+/* "3.self_attn.q_proj" is block 3's; its tensor's name ends with that behind the blocks' own and before .weight. */
+static const lop_tensor *tensor_of(const lop_checkpoint *file, const char *name)
+{
+    char end[128];
+    const int size = snprintf(end, sizeof end, "layers.%s.weight", name);
+    for (int32_t i = 0; i < lop_checkpoint_count(file); i++) {
+        const lop_tensor *t = lop_checkpoint_at(file, i);
+        const size_t length = strlen(t->name);
+        if (length >= (size_t)size && strcmp(t->name + length - size, end) == 0) return t;
+    }
+    fail_msg("the model has no %s", end);
+    return NULL;
+}
+
+typedef struct distance {
+    double difference, length; /* squares */
+} distance;
+
+static void distance_add(const lop_safetensors *golden, const lop_tensor *t, const lop_checkpoint *file,
+                         distance *sum)
+{
+    float *want = NULL, *have = NULL;
+    const lop_tensor *own = tensor_of(file, t->name);
+    const int64_t count = t->shape[0] * t->shape[1];
+    assert_true(t->dtype == LOP_DTYPE_F32 && own->shape[0] == t->shape[0] && own->shape[1] == t->shape[1]);
+    prune_ok(lop_alloc((size_t)count, sizeof *want, &want));
+    prune_ok(lop_alloc((size_t)count, sizeof *have, &have));
+    prune_ok(lop_file_read_at(&golden->file, t->at, want, t->bytes));
+    prune_ok(lop_checkpoint_read(file, own, 0, own->shape[0], LOP_DTYPE_F32, have));
+    for (int64_t i = 0; i < count; i++) {
+        if (want[i] == 0.0f || have[i] == 0.0f) continue;
+        const double w = (double)want[i], d = (double)have[i] - w;
+        sum->difference += d * d;
+        sum->length += w * w;
+    }
+    lop_free(have);
+    lop_free(want);
+}
+
+double golden_distance(const golden_source *source, const char *folder, const char *key)
+{
+    char name[640];
+    lop_safetensors golden;
+    lop_checkpoint *file = NULL;
+    distance sum = {0};
+    (void)snprintf(name, sizeof name, "%s%s_weights.safetensors", source->masks, key);
+    prune_ok(lop_safetensors_open(name, &golden));
+    prune_ok(lop_checkpoint_open(folder, &file));
+    for (int32_t i = 0; i < golden.count; i++) distance_add(&golden, &golden.at[i], file, &sum);
+    lop_checkpoint_close(file);
+    lop_safetensors_close(&golden);
+    return sqrt(sum.difference / sum.length);
 }

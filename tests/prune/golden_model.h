@@ -12,9 +12,9 @@ typedef struct golden_source {
     int32_t windows;
 } golden_source;
 
-/* The shared model and the results of the methods' authors, which must be there; the tiny model that comes with the sources
- * and those of the double-precision reference. */
-golden_source golden_authors(void);
+/* A shared model, by its family ("llama"), and the results of the methods' authors, which must be there; the tiny model that
+ * comes with the sources and those of the double-precision reference. */
+golden_source golden_authors(const char *family);
 golden_source golden_reference(void);
 
 /* What the JSON has under a key; `what` NULL: the key itself is the number. */
@@ -25,5 +25,9 @@ double golden_perplexity(const golden_source *source, const char *folder);
 
 /* The share of bits on which the saved masks agree with the golden ones, which run on through a linear, row after row. */
 double golden_agreement(const golden_source *source, const char *folder, const char *key);
+
+/* How far the weights of linears that stay in both lie from the golden ones, as lengths of all of them, by that of the golden
+ * ones. */
+double golden_distance(const golden_source *source, const char *folder, const char *key);
 
 #endif

@@ -24,7 +24,9 @@
     X(test_prune_besa_options)                                                                               \
     X(test_prune_besa_gradient)                                                                              \
     X(test_prune_besa_golden)                                                                                \
-    X(test_prune_quant)
+    X(test_prune_quant)                                                                                      \
+    X(test_prune_sparsegpt)                                                                                  \
+    X(test_prune_sparsegpt_solve)
 
 TEST_GROUPS(TEST_GROUP_DECLARE)
 

@@ -93,7 +93,7 @@ static bool blocks_check(const golden_besa *g, const json_t *blocks)
 
 static void golden_check(const golden_besa *g)
 {
-    const golden_source source = golden_authors();
+    const golden_source source = golden_authors("llama");
     char scratch[64], save[96];
     scratch_open(scratch);
     (void)snprintf(save, sizeof save, "%s/out", scratch);

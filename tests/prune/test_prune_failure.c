@@ -38,8 +38,8 @@ static lop_status prune_call(void *context)
 static void prune_climbs(void **state)
 {
     (void)state;
-    static const char *const methods[] = {"magnitude", "wanda"};
-    for (int i = 0; i < 2; i++) {
+    static const char *const methods[] = {"magnitude", "wanda", "sparsegpt"};
+    for (int i = 0; i < 3; i++) {
         climb c = {.method = methods[i]};
         bench_open(&c.bench, tiny);
         print_message("%s: %d allocations\n", methods[i], ladder_climb(prune_call, &c));
@@ -109,14 +109,14 @@ static void weights_set(const prune_bench *b, const char *linear, float value, i
     lop_free(bytes);
 }
 
-static void number_case(const char *linear, float value, int count, const lop_setting *how, lop_status want,
-                        const char *words)
+static void number_case(const char *method, const char *linear, float value, int count,
+                        const lop_setting *how, lop_status want, const char *words)
 {
     prune_bench b;
     char *text = NULL;
     bench_open(&b, tiny);
     weights_set(&b, linear, value, count);
-    const prune_try t = bench_try(&b, "wanda", how);
+    const prune_try t = bench_try(&b, method, how);
     prune_fails(prune_do(&t, &text), want, words);
     bench_close(&b);
 }
@@ -128,9 +128,12 @@ static void numbers_go_wrong(void **state)
     static const char value[] = "model.layers.1.self_attn.v_proj.weight",
                       down[] = "model.layers.0.mlp.down_proj.weight";
     const lop_setting halves[] = {half[0], {"dtype", "f16"}, {NULL, NULL}};
-    number_case(value, 1e5f, 1, halves, LOP_E_NUMERIC, value);
-    number_case(value, NAN, 1, half, LOP_E_FORMAT, value);
-    number_case(down, 3e38f, 24, half, LOP_E_NUMERIC, "block 0");
+    static const char *const methods[] = {"wanda", "sparsegpt"};
+    for (int i = 0; i < 2; i++) {
+        number_case(methods[i], value, 1e5f, 1, halves, LOP_E_NUMERIC, value);
+        number_case(methods[i], value, NAN, 1, half, LOP_E_FORMAT, value);
+        number_case(methods[i], down, 3e38f, 24, half, LOP_E_NUMERIC, "block 0");
+    }
 }
 
 int test_prune_failure(void)

@@ -58,6 +58,14 @@ static const far_case cases[] = {
     {{.blocks = 2, .hidden = 192, .ffn = 1100, .head_dim = 48},
      "besa",
      {{"granularity", "rows:50"}, {"step-windows", "2"}, {"optimizer", "adamw"}, {NULL, NULL}}},
+    {{.blocks = 3, .dtype = LOP_DTYPE_BF16}, "sparsegpt", {{"losses", "on"}, {NULL, NULL}}},
+    {{.blocks = 2, .hidden = 192, .ffn = 1100, .head_dim = 48},
+     "sparsegpt",
+     {{"true-sequential", "on"}, {"forward-batch", "1"}, {NULL, NULL}}},
+    {{.blocks = 3, .dtype = LOP_DTYPE_F16},
+     "wanda",
+     {{"update", "sparsegpt"}, {"dtype", "f16"}, {NULL, NULL}}},
+    {{.blocks = 2}, "besa", {{"update", "sparsegpt"}, {"rank-by", "sparsegpt"}, {NULL, NULL}}},
 };
 
 /* The same bytes as on the CPU, hidden states on the device or on the host. */
@@ -104,8 +112,8 @@ static int64_t waits_of(const char *method, int32_t blocks, const char *windows,
 static void no_wait_inside_a_pass(void **state)
 {
     (void)state;
-    static const char *const methods[] = {"wanda", "besa"};
-    for (int i = 0; i < 4; i++) {
+    static const char *const methods[] = {"wanda", "besa", "sparsegpt"};
+    for (int i = 0; i < 6; i++) {
         const char *method = methods[i / 2];
         const bool host = i % 2 != 0;
         const int64_t few = waits_of(method, 4, "2", host) - waits_of(method, 2, "2", host);
@@ -146,10 +154,11 @@ static double planned_bytes(const prune_try *t)
 static void memory_as_planned(void **state)
 {
     (void)state;
-    static const char *const more[][3] = {{"wanda", "losses", "on"},        {"wanda", "alpha-search", "on"},
-                                          {"wanda", "dtype", "f16"},        {"besa", "step-windows", "2"},
-                                          {"besa", "granularity", "layer"}, {"besa", "optimizer", "adamw"},
-                                          {"besa", "unit", "two-blocks"},   {"besa", "epochs", "300"}};
+    static const char *const more[][3] = {
+        {"wanda", "losses", "on"},        {"wanda", "alpha-search", "on"},  {"wanda", "dtype", "f16"},
+        {"besa", "step-windows", "2"},    {"besa", "granularity", "layer"}, {"besa", "optimizer", "adamw"},
+        {"besa", "unit", "two-blocks"},   {"besa", "epochs", "300"},        {"sparsegpt", "losses", "on"},
+        {"wanda", "update", "sparsegpt"}, {"besa", "rank-by", "sparsegpt"}, {"sparsegpt", "dtype", "f16"}};
     for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) {
         prune_bench b;
         int code = 0;

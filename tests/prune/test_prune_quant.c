@@ -455,7 +455,7 @@ static void together_on_tiny(void **state)
 static void together_on_stories(void **state)
 {
     (void)state;
-    const golden_source source = golden_authors();
+    const golden_source source = golden_authors("llama");
     order_check(&source);
 }
 
