@@ -346,6 +346,27 @@ static lop_status run_rate_count(lop_queue *q, const ops_set *s)
     return LOP_LAUNCH(q, LOP_KERNEL_rate_count_row, &shape, args);
 }
 
+static lop_status run_rate_slope(lop_queue *q, const ops_set *s)
+{
+    const lop_launch_shape shape = lop_by_rows(OPS_LOGITS, OPS_RATES, LOP_F32);
+    const lop_arg args[] = {
+        LOP_M(s->start),         LOP_M(s->theta), LOP_M(s->theta_bucket), LOP_M(s->rate_slopes), LOP_F(1.0f),
+        LOP_I(LOP_BESA_SIGMOID), LOP_I(1),        LOP_I(OPS_LOGITS),      LOP_I(OPS_RATES)};
+    return LOP_LAUNCH(q, LOP_KERNEL_rate_slope_row, &shape, args);
+}
+
+static lop_status run_rate_price(lop_queue *q, const ops_set *s)
+{
+    const lop_launch_shape one = lop_by_rows(1, OPS_LOGITS, LOP_F32);
+    const lop_arg args[] = {LOP_M(s->rate_slopes),
+                            LOP_M(lop_mat_cols(s->one, 0, 1)),
+                            LOP_M(lop_mat_cols(s->one, 1, 1)),
+                            LOP_F(0.5f),
+                            LOP_F(1.0f),
+                            LOP_I(OPS_LOGITS)};
+    return LOP_LAUNCH(q, LOP_KERNEL_rate_price, &one, args);
+}
+
 static lop_status run_rate_grad(lop_queue *q, const ops_set *s)
 {
     const lop_launch_shape shape = lop_by_rows(OPS_LOGITS, OPS_RATES, LOP_F32);
@@ -413,6 +434,8 @@ static const ops_case table[] = {
     {"rate_count", run_rate_count, OPS_OF_LOGITS, 1, 0, 60},
     {"rate_grad", run_rate_grad, OPS_OF_LOGITS, 3, 0, 40},
     {"rate_mean", run_rate_mean, OPS_OF_LOGITS, 0, 8.0 / OPS_RATES, 0},
+    {"rate_slope", run_rate_slope, OPS_OF_LOGITS, 2, 8.0 / OPS_RATES, 40},
+    {"rate_price", run_rate_price, OPS_OF_LOGITS, 0, 8.0 / OPS_RATES, 0},
     {"quant_range", run_quant_range, OPS_EVERY, 1, 0, 2},
     {"quant_round", run_quant_round, OPS_EVERY, 2, 0, 7},
     {"quant_back", run_quant_back, OPS_EVERY, 1, 4, 12},

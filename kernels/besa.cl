@@ -171,10 +171,87 @@ FN PACK NAME(rate_score)(GLOBAL const f32 *first, GLOBAL const f32 *theta, const
     return form == 1 ? (PACK)(1.0f) / ((PACK)(1.0f) + f_exp(-z)) : z;
 }
 
+/* rises[q] = lift q less the sums of the buckets that candidate q takes: what its weight rises what is minimised by. */
+FN void NAME(rises_of)(GLOBAL const f32 *h, const float lift, const int rates, LOCAL_PTR(f32) rises)
+{
+    float sum = 0.0f;
+    rises[0] = 0.0f;
+    for (int q = 1; q < rates; q++) {
+        sum += h[q - 1];
+        rises[q] = lift * (float)q - sum;
+    }
+}
+
+/* slopes[g,:] = by how much the error and, `part` times the weight rows of g, their mean rate grow as what the softmax sees
+ * grows by mu q / (rates - 1), at mu = 0: the covariance of the rates with what their candidates do to the error, and their
+ * variance.
+ *   Shapes   first (1, rates), theta (G, rates) f32, h (G, rates - 1) f32, slopes (G, 2) f32 */
+KERNEL(rate_slope_row)
+(HERE IN(f32, first), IN(f32, theta), IN(f32, h), OUT(f32, slopes), const float part, const int form,
+ const int each, const int rows, const int rates)
+{
+    SCRATCH;
+    LOCAL PACK weight[RATES_MOST / PACKS], rise[RATES_MOST / PACKS], rate[RATES_MOST / PACKS];
+    LOCAL_PTR(f32) rated = (LOCAL_PTR(f32))rate;
+    GLOBAL const f32 *start = ROW(first, 0), *row = ROW(theta, GROUP);
+    PACK most = (PACK)(MINUS_INFINITY), all = (PACK)(0.0f), level = (PACK)(0.0f), mean = (PACK)(0.0f);
+    PACK slope = (PACK)(0.0f), spread = (PACK)(0.0f);
+    EACH_PACK(q, 0, rates) weight[q / PACKS] = NAME(rate_score)(start, row, q, form);
+    EACH_PACK_MAX(q, 0, rates, most) most = f_max(most, weight[q / PACKS]);
+    const float top = GROUP_MAX(most);
+    EACH_PACK(q, 0, rates) weight[q / PACKS] = f_exp(weight[q / PACKS] - top);
+    EACH(q, rates) rated[q] = (float)q / (float)(rates - 1);
+    if (LANE == 0) NAME(rises_of)(ROW(h, GROUP), 0.0f, rates, (LOCAL_PTR(f32))rise);
+    BARRIER;
+    EACH_PACK_SUM(q, 0, rates, all) all += weight[q / PACKS];
+    EACH_PACK_SUM(q, 0, rates, level) level += weight[q / PACKS] * rise[q / PACKS];
+    EACH_PACK_SUM(q, 0, rates, mean) mean += weight[q / PACKS] * rate[q / PACKS];
+    const float whole = GROUP_SUM(all), rise_mean = GROUP_SUM(level) / whole,
+                rate_mean = GROUP_SUM(mean) / whole;
+    EACH_PACK_SUM(q, 0, rates, slope) {
+        slope += weight[q / PACKS] * (rate[q / PACKS] - rate_mean) * (rise[q / PACKS] - rise_mean);
+    }
+    EACH_PACK_SUM(q, 0, rates, spread) {
+        const PACK off = rate[q / PACKS] - rate_mean;
+        spread += weight[q / PACKS] * off * off;
+    }
+    const float by_error = GROUP_SUM(slope) / whole, by_rate = GROUP_SUM(spread) / whole;
+    if (LANE == 0) {
+        ROW(slopes, GROUP)[0] = by_error;
+        ROW(slopes, GROUP)[1] = part * (float)i_min(each, rows - GROUP * each) * by_rate;
+    }
+}
+
+/* price[0,0] = p + |p| (s - target) / width, p = -sum_g slopes[g,0] / sum_g slopes[g,1]: what the unit's mean rate must be
+ * worth so that the error has no reason to move all rows one way, and, off the target, less or more. 0 where nothing moves
+ * the rate.  One group.
+ *   Shapes   slopes (G, 2), s, price (1, 1) f32 */
+KERNEL(rate_price)
+(HERE IN(f32, slopes), IN(f32, s), OUT(f32, price), const float target, const float width, const int groups)
+{
+    LOCAL f32 errors[LOP_LANES_MAX], rates[LOP_LANES_MAX];
+    float error = 0.0f, rate = 0.0f;
+    EACH_TURN(g, groups) {
+        error += ROW(slopes, g)[0];
+        rate += ROW(slopes, g)[1];
+    }
+    errors[LANE] = error;
+    rates[LANE] = rate;
+    BARRIER;
+    if (LANE == 0) {
+        for (int l = 1; l < LANES; l++) {
+            error += errors[l];
+            rate += rates[l];
+        }
+        const float p = rate > 0.0f ? -error / rate : 0.0f;
+        ROW(price, 0)[0] = p + f_abs(p) * ((ROW(s, 0)[0] - target) / width);
+    }
+}
+
 /* grad[g,:] = the gradient of a row of logits from the bucket sums h of its mask's gradient, -sum_{b<q} h[b] for candidate q,
  * and from the penalty, slope (s - target) q / (rates - 1) for each of its weight rows, through the softmax and, with form
  * 1, the sigmoid before it. s is one float, as the authors have it: near the target its rounding weighs in s - target, and
- * moves counts later.
+ * moves counts later. With a price this stands for s, the target is 0 and slope the part of a row in the mean rate.
  *   Shapes   first (1, rates), theta, grad (G, rates) f32, h (G, rates - 1) f32, s (1, 1) f32 */
 KERNEL(rate_grad_row)
 (HERE IN(f32, first), IN(f32, theta), IN(f32, h), IN(f32, s), OUT(f32, grad), const float slope,
@@ -182,7 +259,7 @@ KERNEL(rate_grad_row)
 {
     SCRATCH;
     LOCAL PACK score[RATES_MOST / PACKS], weight[RATES_MOST / PACKS], rise[RATES_MOST / PACKS];
-    GLOBAL const f32 *start = ROW(first, 0), *row = ROW(theta, GROUP), *hr = ROW(h, GROUP);
+    GLOBAL const f32 *start = ROW(first, 0), *row = ROW(theta, GROUP);
     GLOBAL f32 *out = ROW(grad, GROUP);
     const float miss = ROW(s, 0)[0] - target;
     const float lift = slope * (float)i_min(each, rows - GROUP * each) * miss / (float)(rates - 1);
@@ -191,15 +268,7 @@ KERNEL(rate_grad_row)
     EACH_PACK_MAX(q, 0, rates, most) most = f_max(most, score[q / PACKS]);
     const float top = GROUP_MAX(most);
     EACH_PACK(q, 0, rates) weight[q / PACKS] = f_exp(score[q / PACKS] - top);
-    if (LANE == 0) {
-        LOCAL_PTR(f32) rises = (LOCAL_PTR(f32))rise;
-        float sum = 0.0f;
-        rises[0] = 0.0f;
-        for (int q = 1; q < rates; q++) {
-            sum += hr[q - 1];
-            rises[q] = lift * (float)q - sum;
-        }
-    }
+    if (LANE == 0) NAME(rises_of)(ROW(h, GROUP), lift, rates, (LOCAL_PTR(f32))rise);
     BARRIER;
     EACH_PACK_SUM(q, 0, rates, all) all += weight[q / PACKS];
     EACH_PACK_SUM(q, 0, rates, mean) mean += weight[q / PACKS] * rise[q / PACKS];

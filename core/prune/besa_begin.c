@@ -54,6 +54,7 @@ static lop_status place_logits(lop_arena *a, lop_besa *b, int32_t groups)
     LOP_TRY(lop_arena_mat(a, groups, 1, LOP_U32, &b->count_all));
     LOP_TRY(lop_arena_mat(a, groups, 1, LOP_F32, &b->alpha));
     LOP_TRY(lop_arena_mat(a, groups, 1, LOP_I64, &b->part));
+    if (b->options.width > 0.0f) LOP_TRY(lop_arena_mat(a, groups, 2, LOP_F32, &b->slopes));
     LOP_TRY(lop_arena_mat(a, groups, rates, LOP_F32, &b->m));
     LOP_TRY(lop_arena_mat(a, groups, rates, LOP_F32, &b->v));
     if (b->options.adam) return lop_arena_mat(a, 1, 1, LOP_U32, &b->step);
@@ -66,6 +67,7 @@ static lop_status place_unit(lop_arena *a, const lop_besa *b, lop_besa_unit *u)
 {
     const int32_t hidden = b->block->learning->x.cols;
     LOP_TRY(lop_arena_mat(a, 1, hidden, LOP_F32, &u->norm));
+    if (b->options.width > 0.0f) LOP_TRY(lop_arena_mat(a, 1, 1, LOP_F32, &u->price));
     LOP_TRY(lop_arena_mat(a, 1, 2 * (b->steps > 0 ? b->steps : 1), LOP_F32, &u->losses));
     return lop_arena_mat(a, 1, b->steps + 1, LOP_F32, &u->sparsities);
 }
@@ -101,6 +103,7 @@ static void logits_share(lop_besa *b)
         l->count = lop_mat_rows(b->count_all, at, groups);
         l->alpha = lop_mat_rows(b->alpha, at, groups);
         l->part = lop_mat_rows(b->part, at, groups);
+        if (b->options.width > 0.0f) l->slopes = lop_mat_rows(b->slopes, at, groups);
         if (b->units[l->unit].groups == 0) b->units[l->unit].group = at;
         b->units[l->unit].groups += groups;
         at += groups;

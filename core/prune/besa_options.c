@@ -98,6 +98,16 @@ static lop_status clip_read(const lop_settings *s, lop_besa_options *o)
     return LOP_FAIL(LOP_E_ARGUMENT, "quantize-clip learned without quantize-bits: give --quantize-bits too");
 }
 
+static lop_status pull_read(const lop_settings *s, lop_besa_options *o)
+{
+    const bool priced = is(s, "sparsity-pull", "price");
+    o->width = priced ? (float)lop_settings_real(s, "price-width") : 0.0f;
+    if (!lop_settings_given(s, priced ? "sparsity-beta" : "price-width")) return LOP_OK;
+    return LOP_FAIL(LOP_E_ARGUMENT,
+                    priced ? "sparsity-beta weighs the penalty: give --sparsity-pull penalty too"
+                           : "price-width is of the price: leave it or --sparsity-pull penalty out");
+}
+
 lop_status lop_besa_options_read(const lop_settings *s, const lop_target *target, lop_besa_options *o)
 {
     *o = (lop_besa_options){
@@ -134,6 +144,7 @@ lop_status lop_besa_options_read(const lop_settings *s, const lop_target *target
             "out, or take another method",
             target->keep, target->group);
     LOP_TRY(clip_read(s, o));
+    LOP_TRY(pull_read(s, o));
     if (o->target == 0.0 && !o->clip) o->epochs = 0; /* nothing goes: there is nothing to learn */
     return form_read(s, o);
 }

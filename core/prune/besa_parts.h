@@ -32,7 +32,8 @@ typedef struct lop_besa_options {
     lop_besa_form form;
     lop_besa_rule rule;
     lop_besa_norm norm;
-    float penalty, loss;    /* weights of the two parts of what is minimised */
+    float penalty, loss; /* weights of the two parts of what is minimised */
+    float width; /* a miss of the target that doubles the price, or takes it away; 0: the penalty, no price */
     lop_besa_metric metric; /* of the ranks */
     float damping;          /* of a Hessian, part of its mean diagonal */
     bool halves;            /* each half of the block has a loss and a target of its own */
@@ -63,9 +64,10 @@ typedef struct lop_besa_linear {
     lop_mat bucket, bucket_sum; /* (R, B), (G, B) f32: of the mask's gradient; the same matrix where G is R */
     lop_mat count;              /* (G, 1) u32: how many shall be out */
     lop_mat alpha, part;        /* (G, 1) f32, i64: mean rate; that times the weights it is of, by 2^32 */
-    int32_t each;               /* rows of a row of logits; the last may have fewer */
-    int32_t unit;               /* that it belongs to */
-    lop_quant_clip clip;        /* of the grids, in all steps; absent unless they are learned */
+    lop_mat slopes;      /* (G, 2) f32: of the error and of the unit's mean rate; absent without a price */
+    int32_t each;        /* rows of a row of logits; the last may have fewer */
+    int32_t unit;        /* that it belongs to */
+    lop_quant_clip clip; /* of the grids, in all steps; absent unless they are learned */
 } lop_besa_linear;
 
 /* What is reconstructed with a target and a loss of its own: the span, or one of its only block's halves. Neighbouring
@@ -78,6 +80,7 @@ typedef struct lop_besa_unit {
     lop_mat norm;           /* (1, H) f32: weights of channels in its loss */
     lop_mat losses;         /* (1, 2 steps) f32: a pair a step */
     lop_mat sparsities;     /* (1, steps + 1) f32: expected, before each step and after the last */
+    lop_mat price;          /* (1, 1) f32: of the mean rate, in this step; absent without one */
 } lop_besa_unit;
 enum { LOP_BESA_UNITS = 2 };
 
@@ -96,6 +99,7 @@ typedef struct lop_besa {
     lop_mat base;                        /* (1, J) f32: the logits that every row begins with */
     lop_mat theta, grad, alpha, part;    /* of all linears below one another */
     lop_mat count_all;                   /* (sum G, 1) u32 */
+    lop_mat slopes;                      /* (sum G, 2) f32; absent without a price */
     lop_mat m, v, s;                     /* (sum G, J) f32: moments of the gradient; Prodigy's third */
     lop_mat norm_parts;                  /* (sum G, 2) f32: Prodigy's scratch */
     lop_mat state;                       /* (1, LOP_PRODIGY_STATE) f32 */

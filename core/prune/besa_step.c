@@ -164,22 +164,71 @@ static lop_status weight_back(void *user, lop_queue *q, int32_t linear, int32_t 
     return lop_besa_tell(b, "buckets");
 }
 
+/* The part of a row of a linear in its unit's mean rate. */
+static double row_part(const lop_besa *b, const lop_besa_linear *l)
+{
+    return l->order.cols / (double)b->units[l->unit].weights;
+}
+
+static lop_status slopes_back(lop_besa *b, const lop_besa_linear *l)
+{
+    const lop_launch_shape shape = lop_by_rows(l->theta.rows, l->theta.cols, LOP_F32);
+    const lop_arg args[] = {LOP_M(b->base),
+                            LOP_M(l->theta),
+                            LOP_M(l->bucket_sum),
+                            LOP_M(l->slopes),
+                            LOP_F((float)row_part(b, l)),
+                            LOP_I((int32_t)b->options.form),
+                            LOP_I(l->each),
+                            LOP_I(l->order.rows),
+                            LOP_I(l->theta.cols)};
+    return LOP_LAUNCH(b->block->queue, LOP_KERNEL_rate_slope_row, &shape, args);
+}
+
+static lop_status price_of(lop_besa *b, const lop_besa_unit *u, int32_t step)
+{
+    const lop_mat slopes = lop_mat_rows(b->slopes, u->group, u->groups);
+    const lop_launch_shape one = lop_by_rows(1, slopes.rows, LOP_F32);
+    const lop_arg args[] = {LOP_M(slopes),           LOP_M(lop_mat_cols(u->sparsities, step, 1)),
+                            LOP_M(u->price),         LOP_F((float)b->options.target),
+                            LOP_F(b->options.width), LOP_I(slopes.rows)};
+    return LOP_LAUNCH(b->block->queue, LOP_KERNEL_rate_price, &one, args);
+}
+
+/* What holds the mean rate: the penalty's slope by how far it is off, or a price. */
 static lop_status logits_back(lop_besa *b, const lop_besa_linear *l, int32_t step)
 {
-    lop_queue *q = b->block->queue;
     const lop_besa_unit *u = &b->units[l->unit];
-    const double target = b->options.target, slope = 2.0 * (double)b->options.penalty / (target * target) *
-                                                     l->order.cols / (double)u->weights;
-    if (l->bucket_sum.rows != l->bucket.rows)
-        LOP_TRY(lop_sum_row_groups(q, l->bucket, l->each, l->bucket_sum));
+    const bool priced = b->options.width > 0.0f;
+    const double target = b->options.target,
+                 slope = priced ? 1.0 : 2.0 * (double)b->options.penalty / (target * target);
     const lop_launch_shape shape = lop_by_rows(l->theta.rows, l->theta.cols, LOP_F32);
-    const lop_arg args[] = {LOP_M(b->base),       LOP_M(l->theta),
-                            LOP_M(l->bucket_sum), LOP_M(lop_mat_cols(u->sparsities, step, 1)),
-                            LOP_M(l->grad),       LOP_F((float)slope),
-                            LOP_F((float)target), LOP_I((int32_t)b->options.form),
-                            LOP_I(l->each),       LOP_I(l->order.rows),
+    const lop_arg args[] = {LOP_M(b->base),
+                            LOP_M(l->theta),
+                            LOP_M(l->bucket_sum),
+                            LOP_M(priced ? u->price : lop_mat_cols(u->sparsities, step, 1)),
+                            LOP_M(l->grad),
+                            LOP_F((float)(slope * row_part(b, l))),
+                            LOP_F(priced ? 0.0f : (float)target),
+                            LOP_I((int32_t)b->options.form),
+                            LOP_I(l->each),
+                            LOP_I(l->order.rows),
                             LOP_I(l->theta.cols)};
-    return LOP_LAUNCH(q, LOP_KERNEL_rate_grad_row, &shape, args);
+    return LOP_LAUNCH(b->block->queue, LOP_KERNEL_rate_grad_row, &shape, args);
+}
+
+static lop_status all_logits_back(lop_besa *b, int32_t step)
+{
+    for (int32_t i = 0; i < b->count; i++) {
+        const lop_besa_linear *l = &b->linears[i];
+        if (l->bucket_sum.rows != l->bucket.rows)
+            LOP_TRY(lop_sum_row_groups(b->block->queue, l->bucket, l->each, l->bucket_sum));
+        if (b->options.width > 0.0f) LOP_TRY(slopes_back(b, l));
+    }
+    for (int32_t i = 0; i < b->unit_count && b->options.width > 0.0f; i++)
+        if (b->units[i].count > 0) LOP_TRY(price_of(b, &b->units[i], step));
+    for (int32_t i = 0; i < b->count; i++) LOP_TRY(logits_back(b, &b->linears[i], step));
+    return LOP_OK;
 }
 
 /* ---- moving */
@@ -275,8 +324,7 @@ lop_status lop_besa_gradient(lop_besa_stand *s, lop_mat input)
     LOP_TRY(lop_besa_tell(b, "loss"));
     LOP_TRY(span_back(s, x));
     LOP_TRY(lop_besa_tell(b, "backward"));
-    for (int32_t i = 0; i < b->count && b->options.target > 0.0; i++)
-        LOP_TRY(logits_back(b, &b->linears[i], s->step));
+    if (b->options.target > 0.0) LOP_TRY(all_logits_back(b, s->step));
     return lop_besa_tell(b, "logits");
 }
 

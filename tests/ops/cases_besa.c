@@ -161,6 +161,54 @@ static void grad_reference(const case_at *at, ref_mat *m)
     ref_rate_grad(&how, &m[0], &m[1], &m[2], &m[3], &m[4]);
 }
 
+static int slope_mats(const case_at *at, case_mat *m)
+{
+    m[0] = (case_mat){1, at->d[1], LOP_F32, CASE_IN, FILL_PLAIN, 0, 0, 0};
+    m[1] = (case_mat){at->d[0], at->d[1], LOP_F32, CASE_IN, FILL_KIND, 0, 0, 0};
+    m[2] = (case_mat){at->d[0], at->d[1] - 1, LOP_F32, CASE_IN, FILL_PLAIN, 0, 0, 0};
+    m[3] = (case_mat){at->d[0], 2, LOP_F32, CASE_OUT, FILL_KIND, 0, 0, 0};
+    return 4;
+}
+
+static lop_status slope_call(lop_queue *q, const case_at *at, const lop_mat *m)
+{
+    const ref_rates how = rates_of(at);
+    const lop_launch_shape shape = lop_by_rows(at->d[0], at->d[1], LOP_F32);
+    const lop_arg args[] = {LOP_M(m[0]),     LOP_M(m[1]),     LOP_M(m[2]),
+                            LOP_M(m[3]),     LOP_F(3.0f),     LOP_I(how.sigmoid),
+                            LOP_I(how.each), LOP_I(how.rows), LOP_I(how.rates)};
+    return LOP_LAUNCH(q, LOP_KERNEL_rate_slope_row, &shape, args);
+}
+
+static void slope_reference(const case_at *at, ref_mat *m)
+{
+    const ref_rates how = rates_of(at);
+    ref_rate_slope(&how, &m[0], &m[1], &m[2], &m[3]);
+}
+
+/* Slopes are whole numbers, whose sums are exact: a quotient by what is nearly 0 could be anything. */
+static int price_mats(const case_at *at, case_mat *m)
+{
+    m[0] = (case_mat){at->d[0], 2, LOP_F32, CASE_IN, FILL_INT, 0, 1000, 0};
+    m[1] = (case_mat){1, 1, LOP_F32, CASE_IN, FILL_PLAIN, 0, 0, 0};
+    m[2] = (case_mat){1, 1, LOP_F32, CASE_OUT, FILL_KIND, 0, 0, 0};
+    return at->d[0] > 0 ? 3 : 0;
+}
+
+static lop_status price_call(lop_queue *q, const case_at *at, const lop_mat *m)
+{
+    const lop_launch_shape one = lop_by_rows(1, at->d[0], LOP_F32);
+    const lop_arg args[] = {LOP_M(m[0]), LOP_M(m[1]),  LOP_M(m[2]),
+                            LOP_F(0.5f), LOP_F(0.25f), LOP_I(at->d[0])};
+    return LOP_LAUNCH(q, LOP_KERNEL_rate_price, &one, args);
+}
+
+static void price_reference(const case_at *at, ref_mat *m)
+{
+    (void)at;
+    ref_rate_price(&m[0], &m[1], 0.5, 0.25, &m[2]);
+}
+
 static const int32_t logits[][CASE_DIMS] = {{1, 2},    {7, 3},   {5, 101}, {300, 101},
                                             {33, 128}, {3, 256}, {0, 101}};
 static const case_shapes shapes_logits = {logits, sizeof logits / sizeof logits[0]};
@@ -181,3 +229,11 @@ static const op_case table[] = {
      grad_reference, NULL},
 };
 const case_list cases_besa = {table, sizeof table / sizeof table[0]};
+
+static const op_case prices[] = {
+    {"rate_slope", 1u << LOP_F32, KINDS_LOGITS, 2, CASE_LAUNCH, &shapes_logits, slope_mats, slope_call,
+     slope_reference, NULL},
+    {"rate_price", 1u << LOP_F32, 1u << KIND_UNIFORM, 1, CASE_LAUNCH, &shapes_logits, price_mats, price_call,
+     price_reference, NULL},
+};
+const case_list cases_prices = {prices, sizeof prices / sizeof prices[0]};

@@ -106,6 +106,7 @@ static void golden_check(const golden_besa *g)
                                       {"sparsity-ratio", "0.5"},
                                       {"exact-budget", "off"},
                                       {"save-masks", "on"},
+                                      {"sparsity-pull", "penalty"},
                                       {"granularity", g->granularity},
                                       {"d-coef", g->d_coef}}};
     json_t *report = prune_report(&t);

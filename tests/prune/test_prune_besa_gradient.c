@@ -1,19 +1,13 @@
 /* test_prune_besa_gradient.c - the gradient that BESA's learner takes a step along, as the kernels of production give it on
- * tiny blocks of each family, and on two at once: that of the loss made linear in the keep probabilities, L0 + <G, K(theta)> plus the penalty, at
- * the G of the double-precision reference, by central differences.
+ * tiny blocks of each family, and on two at once: that of the loss made linear in the keep probabilities, L0 + <G,
+ * K(theta)> plus the penalty or the price, at the G of the double-precision reference, by central differences.
  *
  * The bound, for a row of logits: weight gradients are off by `share` of their linear's largest one, this way and that. Bucket
  * sums and their prefix sums add that up over at most all weights of the rows, each times its w: to the root of the sum of
  * w^2. Sums of n terms in f32 lose 4 u (1 + sqrt n) of the sum of the terms' sizes, u = 2^-24. Candidate q's gradient is
  * beta_q times the difference of two such sums, times the slope of the map. */
-#include "core/model/walk.h"
-#include "core/prune/besa_parts.h"
-#include "core/prune/calibrate.h"
-#include "core/prune/run.h"
-#include "tests/harness/inputs.h"
-#include "tests/harness/test_groups.h"
-#include "tests/model/made_model.h"
 #include "tests/prune/groups.h"
+#include "tests/prune/learner_rig.h"
 #include "tests/prune/prune_rig.h"
 #include "tests/ref/ref_besa_block.h"
 #include "tests/ref/ref_learn.h"
@@ -28,166 +22,7 @@
 
 #include <cmocka.h>
 
-enum { S = 2, T = 24, RATES_MOST = 256 };
-
-typedef struct gradient_case {
-    made_shape shape;
-    lop_setting how[4];
-    int buckets, each; /* as the settings have them; each 0: all rows */
-    ref_map map;
-    double target;
-} gradient_case;
-
-/* A block in the hands of a learner, without a run around it. */
-typedef struct learner {
-    const gradient_case *c;
-    made_model model;
-    lop_device device;
-    lop_queue queue;
-    lop_checkpoint *file;
-    lop_net net;
-    lop_arena *arena;
-    lop_forward *forward;
-    lop_reader *reader;
-    lop_block placed[LOP_SPAN_MOST], spare[LOP_SPAN_MOST], *block[LOP_SPAN_MOST];
-    lop_tape tape[LOP_SPAN_MOST];
-    lop_statistics statistics[LOP_SPAN_MOST];
-    int span;
-    lop_stream input, want;
-    lop_option_set set;
-    lop_settings settings;
-    lop_learning learning;
-    lop_prune_block chosen;
-    lop_besa besa;
-    float *x, *y; /* (S T, C) */
-} learner;
-
-static float *noise_of(int64_t count, uint64_t seed)
-{
-    draw d = {seed};
-    float *out = calloc((size_t)count + 1, sizeof *out);
-    assert_non_null(out);
-    for (int64_t i = 0; i < count; i++) out[i] = (float)(2.0 * draw_unit(&d) - 1.0);
-    return out;
-}
-
-static void block_open(learner *l)
-{
-    const int32_t hidden = l->net.config->hidden;
-    prune_ok(lop_arena_open(&l->device, LOP_ON_DEVICE, 0, &l->arena));
-    for (int k = 0; k < l->span; k++) {
-        prune_ok(lop_block_place(l->arena, &l->net, LOP_F32, &l->placed[k]));
-        prune_ok(lop_block_place(l->arena, &l->net, LOP_F32, &l->spare[k]));
-        prune_ok(lop_tape_place(l->arena, &l->net, LOP_F32, S, T, k > 0, &l->tape[k]));
-        prune_ok(lop_statistics_place(l->arena, &l->net, S * T, false, &l->statistics[k]));
-    }
-    prune_ok(lop_arena_mat(l->arena, S * T, hidden, LOP_F32, &l->learning.x));
-    prune_ok(lop_forward_open_back(&l->net, &l->device, LOP_F32, S, T, S, &l->forward));
-    const lop_reader_plan plan = {.net = &l->net,
-                                  .device = &l->device,
-                                  .end = l->span,
-                                  .blocks = l->placed,
-                                  .count = l->span,
-                                  .held = l->span};
-    prune_ok(lop_reader_open(&plan, &l->reader));
-    for (int k = 0; k < l->span; k++) prune_ok(lop_reader_take(l->reader, &l->queue, &l->block[k]));
-}
-
-/* Inputs, targets that are not what the blocks give, and their statistics. */
-static void streams_open(learner *l)
-{
-    const int32_t hidden = l->net.config->hidden;
-    const lop_stream_shape shape = {LOP_ON_DEVICE, LOP_F32, S, S, T, hidden};
-    const lop_mat x = l->learning.x;
-    l->x = noise_of((int64_t)S * T * hidden, 1);
-    l->y = noise_of((int64_t)S * T * hidden, 2);
-    prune_ok(lop_stream_open(&l->device, &shape, &l->input));
-    prune_ok(lop_stream_open(&l->device, &shape, &l->want));
-    prune_ok(lop_upload(&l->queue, l->y, x));
-    prune_ok(lop_stream_store(&l->queue, &l->want, 0, x));
-    prune_ok(lop_upload(&l->queue, l->x, x));
-    prune_ok(lop_stream_store(&l->queue, &l->input, 0, x));
-    for (int k = 0; k < l->span; k++) {
-        const lop_watch watch = {.fn = lop_statistics_watch, .user = &l->statistics[k], .last_needed = true};
-        prune_ok(lop_statistics_reset(&l->queue, &l->statistics[k]));
-        prune_ok(lop_block_forward(&l->queue, l->forward, l->block[k], x, S, T, &watch));
-        prune_ok(lop_statistics_end(&l->queue, &l->statistics[k]));
-    }
-}
-
-static void settings_open(learner *l)
-{
-    int count = 0;
-    while (l->c->how[count].name != NULL) count++;
-    lop_prune_option_set(lop_method_find("besa"), &l->set);
-    prune_ok(lop_settings_open(&l->set, l->c->how, count, &l->settings));
-    const lop_target target = {.ratio = l->c->target};
-    lop_need need = {.span = 0};
-    prune_ok(lop_method_find("besa")->ask(&l->settings, &target, NULL, &need));
-    l->span = need.span;
-}
-
-static void besa_open(learner *l)
-{
-    l->learning = (lop_learning){.span = l->span,
-                                 .forward = l->forward,
-                                 .input = &l->input,
-                                 .want = &l->want,
-                                 .x = l->learning.x,
-                                 .windows = S,
-                                 .tokens = T};
-    l->chosen = (lop_prune_block){
-        .learning = &l->learning, .queue = &l->queue, .arena = l->arena, .settings = &l->settings};
-    for (int32_t k = 0; k < l->span; k++) {
-        l->learning.blocks[k] = (lop_learning_block){l->block[k], &l->spare[k], &l->tape[k]};
-        for (int32_t i = 0; i < l->block[k]->count; i++) {
-            const lop_linear_view *view = &l->block[k]->linears[i];
-            l->chosen.linears[l->chosen.count++] =
-                (lop_prune_linear){.view = view,
-                                   .block = k,
-                                   .target = {.ratio = l->c->target},
-                                   .colsum_sq = l->statistics[k].colsum_sq[view->input]};
-        }
-    }
-    prune_ok(lop_besa_place(&l->chosen, &l->besa));
-    prune_ok(lop_besa_begin(&l->besa));
-}
-
-static void learner_open(learner *l, const gradient_case *c)
-{
-    *l = (learner){.c = c, .model = made_model_open(c->shape)};
-    prune_ok(test_device_open(prune_backend, &l->device));
-    prune_ok(lop_queue_open(&l->device, &l->queue));
-    prune_ok(lop_checkpoint_open(l->model.folder, &l->file));
-    prune_ok(lop_net_open(l->file, &l->net));
-    settings_open(l);
-    block_open(l);
-    streams_open(l);
-    besa_open(l);
-}
-
-static void learner_close(learner *l)
-{
-    prune_ok(lop_queue_wait(&l->queue));
-    free(l->y), free(l->x);
-    lop_settings_close(&l->settings);
-    lop_stream_close(&l->want);
-    lop_stream_close(&l->input);
-    lop_reader_close(l->reader);
-    lop_forward_close(l->forward);
-    lop_arena_close(l->arena);
-    lop_net_close(&l->net);
-    lop_checkpoint_close(l->file);
-    lop_queue_close(&l->queue);
-    lop_device_close(&l->device);
-    made_model_close(&l->model);
-}
-
-static void gradient_take(learner *l)
-{
-    lop_besa_stand s = {.b = &l->besa, .want = {l->want.at[0]}};
-    prune_ok(lop_besa_gradient(&s, l->input.at[0]));
-}
+enum { S = LEARNER_WINDOWS, T = LEARNER_TOKENS };
 
 /* ---- both see the same logits, inputs and orders */
 
@@ -248,11 +83,17 @@ static void counts_check(learner *l, const ref_besa *r)
 
 /* ---- what the gradient must be */
 
+/* What a gradient may be off: a part of the linear's largest weight gradient, and what the price is off. */
+typedef struct allowed {
+    double share, largest_dw, price;
+} allowed;
+
 /* Rows of a group, the penalty's slope by the group's mean rate, and the sizes that the bound is made of. */
 typedef struct group {
     const ref_besa *b;
     const ref_besa_linear *l;
     int first, rows, g;
+    double part;       /* of the rows in the block's weights */
     double pull, bend; /* and by how much that changes with s */
     double w, size;    /* root of the sum of w^2, sum of |G| */
 } group;
@@ -260,12 +101,14 @@ typedef struct group {
 static group group_of(const ref_besa *b, const ref_besa_linear *l, const double *w, int g, double s)
 {
     group out = {.b = b, .l = l, .first = g * l->group_rows, .g = g};
-    const double target = b->options.target, part = (double)l->cols / (double)b->weights;
-    double ds;
+    const double target = b->options.target, width = b->options.width;
+    double ds, bend = 2.0 * b->options.penalty / (target * target);
     out.rows = l->rows - out.first < l->group_rows ? l->rows - out.first : l->group_rows;
+    out.part = (double)l->cols / (double)b->weights * out.rows;
     ref_penalty(s, target, b->options.penalty, &ds);
-    out.pull = ds * part * out.rows;
-    out.bend = 2.0 * b->options.penalty / (target * target) * part * out.rows;
+    if (width > 0.0) ds = b->pull, bend = fabs(b->price) / width;
+    out.pull = ds * out.part;
+    out.bend = bend * out.part;
     for (int64_t i = (int64_t)out.first * l->cols; i < (int64_t)(out.first + out.rows) * l->cols; i++) {
         out.w += w[i] * w[i];
         out.size += fabs(l->g[i]);
@@ -288,15 +131,20 @@ static double linear_loss(const group *p, const double *theta)
     return sum + p->pull * ref_besa_alpha(B, beta);
 }
 
+/* By how much sums of G from its least to its largest place may be off. */
+static double sums_off(const group *p, double share, double largest_dw)
+{
+    const double terms = 1.0 + sqrt((double)p->rows * p->l->cols + p->b->options.buckets);
+    return share * largest_dw * p->w + 4.0 * 0x1p-24 * terms * (p->size + fabs(p->pull));
+}
+
 /* The worst of a group's candidates, as a part of what is allowed; a NaN is worst. */
-static double group_off(const group *p, const float *got, double share, double largest_dw, double *largest,
-                        double *plain)
+static double group_off(const group *p, const float *got, const allowed *may, double *largest, double *plain)
 {
     const double u = 0x1p-24, step = 0x1p-17;
     const int B = p->b->options.buckets;
     double *theta = p->l->theta + (int64_t)p->g * (B + 1), beta[RATES_MOST], worst = 0.0;
-    const double sums = 4.0 * u * (1.0 + sqrt((double)p->rows * p->l->cols + B)) * (p->size + fabs(p->pull));
-    const double within = share * largest_dw * p->w + sums + u * p->bend;
+    const double within = sums_off(p, may->share, may->largest_dw) + u * p->bend + may->price * p->part;
     ref_besa_simplex(p->b->options.map, B, theta, beta);
     for (int q = 0; q <= B; q++) {
         const double before = theta[q], part = 1.0 / (1.0 + exp(-before));
@@ -338,22 +186,48 @@ static double share_of(const learner *l, const ref_besa *r)
     return 4.0 * 0x1p-24 * (1.0 + sqrt(r->span * (inner + (4.0 + 2.0 * S) * T))) * (1.0 + x * weight / d);
 }
 
+static double largest_dw_of(const ref_besa_linear *l, const double *w)
+{
+    double largest = 0.0;
+    for (int64_t i = 0; i < (int64_t)l->rows * l->cols; i++) largest = fmax(largest, fabs(l->g[i] / w[i]));
+    return largest;
+}
+
+/* The price is a quotient of sums over all groups: of covariances of rates, which are at most 1, with sums of G, whose errors
+ * are this way and that, and of variances, whose rounding is relative. */
+static double price_off(const ref_besa *r, double share, double s)
+{
+    double sums = 0.0;
+    if (!(r->options.width > 0.0)) return 0.0;
+    for (int i = 0; i < r->linears; i++) {
+        const ref_besa_linear *l = &r->linear[i];
+        const double *w = r->dense[i / REF_LINEARS].linear[i % REF_LINEARS].w,
+                     largest_dw = largest_dw_of(l, w);
+        for (int g = 0; g < l->groups; g++) {
+            group p = group_of(r, l, w, g, s);
+            p.pull = 0.0;
+            sums += pow(2.0 * sums_off(&p, share, largest_dw), 2.0);
+        }
+    }
+    const double rounding = 4.0 * 0x1p-24 * (1.0 + sqrt((double)r->logits)) * fabs(r->price);
+    return (sqrt(sums) / r->reach + rounding) * (1.0 + fabs(s - r->options.target) / r->options.width);
+}
+
 /* The worst of a linear: as a part of the bound, and in *relative of its largest gradient. */
-static double linear_off(learner *l, const lop_besa_linear *from, const ref_besa *r, double share, double s,
+static double linear_off(learner *l, const lop_besa_linear *from, const ref_besa *r, allowed may, double s,
                          double *relative)
 {
     const int J = l->c->buckets + 1;
     const ref_besa_linear *want = &r->linear[place_of(from)];
     const double *w = r->dense[from->linear->block].linear[from->linear->view->id].w;
-    double worst = 0.0, largest = 0.0, plain = 0.0, largest_dw = 0.0;
+    double worst = 0.0, largest = 0.0, plain = 0.0;
     float *grad = malloc((size_t)want->groups * (size_t)J * sizeof *grad);
     assert_non_null(grad);
     prune_ok(lop_download(&l->queue, from->grad, grad));
-    for (int64_t i = 0; i < (int64_t)want->rows * want->cols; i++)
-        largest_dw = fmax(largest_dw, fabs(want->g[i] / w[i]));
+    may.largest_dw = largest_dw_of(want, w);
     for (int g = 0; g < want->groups; g++) {
         const group p = group_of(r, want, w, g, s);
-        worst = fmax(worst, group_off(&p, grad + (int64_t)g * J, share, largest_dw, &largest, &plain));
+        worst = fmax(worst, group_off(&p, grad + (int64_t)g * J, &may, &largest, &plain));
     }
     assert_true(largest > 0.0);
     *relative = fmax(*relative, plain / largest);
@@ -384,8 +258,9 @@ static double block_off(learner *l, ref_besa *r, double *relative)
     const double share = share_of(l, r);
     assert_true(fabs(lop_sum_value(losses) / seen.error - 1.0) <= share);
     assert_true(fabs((double)sparsity - seen.sparsity) <= 1e-7);
+    const allowed may = {.share = share, .price = price_off(r, share, seen.sparsity)};
     for (int i = 0; i < l->besa.count; i++)
-        worst = fmax(worst, linear_off(l, &l->besa.linears[i], r, share, seen.sparsity, relative));
+        worst = fmax(worst, linear_off(l, &l->besa.linears[i], r, may, seen.sparsity, relative));
     return worst;
 }
 
@@ -402,7 +277,8 @@ static double case_off(const gradient_case *c, double *relative)
                                 .group_rows = c->each,
                                 .map = c->map,
                                 .target = c->target,
-                                .penalty = 5.0,
+                                .penalty = c->width > 0.0 ? 0.0 : 5.0,
+                                .width = c->width,
                                 .float_sparsity = true,
                                 .epochs = 1,
                                 .batch = S,
@@ -417,43 +293,63 @@ static double case_off(const gradient_case *c, double *relative)
     return off;
 }
 
+static const double usual_width = (double)0.02f;
+
 static void straight_through(void **state)
 {
     (void)state;
     static const gradient_case cases[] = {
-        {{0}, {{"granularity", "row"}}, 100, 1, REF_SOFTMAX_SIGMOID, 0.5},
-        {{0}, {{"granularity", "rows:5"}, {"candidates", "10"}}, 10, 5, REF_SOFTMAX_SIGMOID, 0.45},
-        {{0}, {{"granularity", "layer"}, {"candidates", "10"}}, 10, 0, REF_SOFTMAX, 0.7},
-        {{.bias = true}, {{"candidates", "10"}}, 10, 1, REF_SOFTMAX, 0.3},
-        {{.family = "mistral", .window = 9}, {{"candidates", "37"}}, 37, 1, REF_SOFTMAX_SIGMOID, 0.5},
+        {{0}, {{"granularity", "row"}}, 100, 1, REF_SOFTMAX_SIGMOID, 0.5, 0.0},
+        {{0}, {{"granularity", "rows:5"}, {"candidates", "10"}}, 10, 5, REF_SOFTMAX_SIGMOID, 0.45, 0.0},
+        {{0}, {{"granularity", "layer"}, {"candidates", "10"}}, 10, 0, REF_SOFTMAX, 0.7, 0.0},
+        {{.bias = true}, {{"candidates", "10"}}, 10, 1, REF_SOFTMAX, 0.3, 0.0},
+        {{.family = "mistral", .window = 9}, {{"candidates", "37"}}, 37, 1, REF_SOFTMAX_SIGMOID, 0.5, 0.0},
         {{.family = "mistral", .window = 9},
          {{"granularity", "layer"}, {"candidates", "10"}},
          10,
          0,
          REF_SOFTMAX_SIGMOID,
-         0.5},
+         0.5,
+         0.0},
         {{.family = "qwen2", .hidden = 60, .ffn = 107, .heads = 3, .kv_heads = 3, .head_dim = 20},
          {{"candidates", "10"}, {"simplex", "softmax"}},
          10,
          1,
          REF_SOFTMAX,
-         0.5},
-        {{.family = "qwen2"}, {{"granularity", "rows:7"}, {"candidates", "10"}}, 10, 7, REF_SOFTMAX, 0.9},
-        {{0}, {{"unit", "two-blocks"}}, 100, 1, REF_SOFTMAX_SIGMOID, 0.5},
+         0.5,
+         0.0},
+        {{.family = "qwen2"},
+         {{"granularity", "rows:7"}, {"candidates", "10"}},
+         10,
+         7,
+         REF_SOFTMAX,
+         0.9,
+         0.0},
+        {{0}, {{"unit", "two-blocks"}}, 100, 1, REF_SOFTMAX_SIGMOID, 0.5, 0.0},
         {{.blocks = 3, .family = "mistral", .window = 9},
          {{"unit", "two-blocks"}, {"granularity", "rows:5"}, {"candidates", "10"}},
          10,
          5,
          REF_SOFTMAX,
-         0.7},
-        {{.family = "qwen2"}, {{"unit", "two-blocks"}, {"granularity", "layer"}}, 100, 0, REF_SOFTMAX, 0.3},
+         0.7,
+         0.0},
+        {{.family = "qwen2"},
+         {{"unit", "two-blocks"}, {"granularity", "layer"}},
+         100,
+         0,
+         REF_SOFTMAX,
+         0.3,
+         0.0},
     };
     double worst = 0.0;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
+        gradient_case c = cases[i / 2];
         double relative = 0.0;
-        const double off = case_off(&cases[i], &relative);
-        print_message("case %zu: gradients are off by %.1e of their linear's largest, %.3f of the bound\n", i,
-                      relative, off);
+        c.width = i % 2 ? usual_width : 0.0;
+        const double off = case_off(&c, &relative);
+        print_message(
+            "case %zu, %s: gradients are off by %.1e of their linear's largest, %.3f of the bound\n", i / 2,
+            i % 2 ? "price" : "penalty", relative, off);
         if (!(off <= worst)) worst = off;
     }
     assert_true(worst <= 1.0);
@@ -463,7 +359,7 @@ static void straight_through(void **state)
 static void weights_of_the_parts(void **state)
 {
     (void)state;
-    const gradient_case plain = {{0}, {{"granularity", "row"}}, 100, 1, REF_SOFTMAX_SIGMOID, 0.5};
+    const gradient_case plain = {{0}, {{"granularity", "row"}}, 100, 1, REF_SOFTMAX_SIGMOID, 0.5, 0.0};
     gradient_case twice = plain;
     float *grad[2];
     int64_t count = 0;

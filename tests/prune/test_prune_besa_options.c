@@ -45,12 +45,14 @@ static void wrong_settings(void **state)
         {{"optimizer", "sgd"}, {0}, "optimizer"},
         {{"d-coef", "0"}, {0}, "d-coef"},
         {{"target", "dense"}, {0}, "target"},
+        {{"sparsity-beta", "5"}, {0}, "give --sparsity-pull penalty too"},
+        {{"sparsity-pull", "penalty"}, {"price-width", "0.02"}, "price-width is of the price"},
     };
     prune_bench b;
     bench_open(&b, (made_shape){.blocks = 1});
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *text = NULL;
-        const bool ratio = strncmp(cases[i].one.name, "sparsity", 8) != 0 &&
+        const bool ratio = strcmp(cases[i].one.name, "sparsity-type") != 0 &&
                            (cases[i].two.name == NULL || strcmp(cases[i].two.name, "sparsity-ratio") != 0);
         const lop_setting how[] = {cases[i].one,
                                    ratio ? (lop_setting){"sparsity-ratio", "0.5"} : cases[i].two,
@@ -135,7 +137,7 @@ static int reference_steps(const steps_rig *r, ref_besa_options o, ref_besa_step
     ref_besa b;
     if (o.buckets == 0) o.buckets = 100;
     if (o.target == 0.0) o.target = 0.5;
-    if (o.penalty == 0.0) o.penalty = 5.0;
+    if (o.penalty == 0.0 && o.width == 0.0) o.width = 0.02f;
     if (o.lr == 0.0) o.lr = 1.0;
     if (o.d_coef == 0.0) o.d_coef = 5.0;
     if (o.epochs == 0) o.epochs = 1;
@@ -240,8 +242,16 @@ static const steps_case cases[] = {
      {{"rank-by", "magnitude"}},
      {.group_rows = 1, .map = REF_SOFTMAX_SIGMOID, .magnitude = true},
      false},
+    {"price-width 0.0001",
+     {{"price-width", "0.0001"}},
+     {.group_rows = 1, .map = REF_SOFTMAX_SIGMOID, .width = 0.0001f},
+     false},
+    {"penalty",
+     {{"sparsity-pull", "penalty"}},
+     {.group_rows = 1, .map = REF_SOFTMAX_SIGMOID, .penalty = 5.0},
+     false},
     {"sparsity-beta 1",
-     {{"sparsity-beta", "1"}},
+     {{"sparsity-pull", "penalty"}, {"sparsity-beta", "1"}},
      {.group_rows = 1, .map = REF_SOFTMAX_SIGMOID, .penalty = 1.0},
      false},
     {"two blocks",

@@ -168,9 +168,9 @@ static void exact_budgets(void **state)
 static void learned_sparsities(void **state)
 {
     (void)state;
-    static const char *const ratios[] = {"0.5"};
+    static const char *const ratios[] = {"0.5", "0.7", "0.9"};
     bool good = true;
-    for (int i = 0; i < 1; i++) {
+    for (int i = 0; i < 3; i++) {
         json_t *report = tiny_report(ratios[i], "off"), *block;
         size_t b;
         json_array_foreach(json_object_get(report, "blocks"), b, block)

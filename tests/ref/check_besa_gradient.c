@@ -186,6 +186,86 @@ void besa_soft_gradient(void **state)
     assert_true(worst < 1e-5);
 }
 
+/* -------------------------------------------------------------------------------- the price */
+
+/* What the softmax sees of every row of logits, higher by mu q / B. */
+static void lift(ref_besa *b, const double *theta, double mu)
+{
+    const int B = b->options.buckets;
+    for (int64_t i = 0; i < b->logits; i++) {
+        const double up = mu * (double)(i % (B + 1)) / B, seen = 1.0 / (1.0 + exp(-theta[i])) + up;
+        b->theta[i] = b->options.map == REF_SOFTMAX ? theta[i] + up : log(seen / (1.0 - seen));
+    }
+}
+
+/* The error and the price of the sparsity; the price stays as it is. */
+static double priced_loss(ref_besa *b, void *user)
+{
+    const double *pull = user;
+    ref_besa_step seen;
+    const double error = ref_besa_gradient(b, 0, WINDOWS, false, &seen);
+    assert_true(error == seen.error);
+    return error + *pull * seen.sparsity;
+}
+
+/* At the target no lift of all rows gains anything: its slope as a part of that of the error alone. */
+static double lift_off(ref_besa *b)
+{
+    const double step = 0x1p-17, none = 0.0;
+    double *theta = ref_doubles(b->logits), change[2];
+    memcpy(theta, b->theta, (size_t)b->logits * sizeof *theta);
+    for (int i = 0; i < 2; i++) {
+        const double *pull = i == 0 ? &b->pull : &none;
+        lift(b, theta, step);
+        const double high = priced_loss(b, (void *)(uintptr_t)pull);
+        lift(b, theta, -step);
+        change[i] = high - priced_loss(b, (void *)(uintptr_t)pull);
+    }
+    memcpy(b->theta, theta, (size_t)b->logits * sizeof *theta);
+    free(theta);
+    return fabs(change[0] / change[1]);
+}
+
+static double price_off(const tiny *t, const ref_besa_options *o)
+{
+    ref_besa b;
+    ref_besa_step seen;
+    learner_open(&b, o, t);
+    ref_besa_gradient(&b, 0, WINDOWS, true, &seen);
+    b.options.target = seen.sparsity;
+    ref_besa_gradient(&b, 0, WINDOWS, true, &seen);
+    const double price = b.pull, along = lift_off(&b);
+    b.options.target = seen.sparsity - 0.5 * o->width; /* half of it less for each part more */
+    ref_besa_gradient(&b, 0, WINDOWS, true, &seen);
+    double pull = b.pull;
+    assert_true(price != 0.0 && fabs(pull - (price + 0.5 * fabs(price))) < 1e-12 * fabs(price));
+    const double off = block_off(&b, priced_loss, &pull);
+    ref_besa_close(&b);
+    return fmax(along, off);
+}
+
+void besa_price(void **state)
+{
+    (void)state;
+    double worst = 0.0;
+    for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) {
+        tiny t;
+        tiny_open(&t, &families[f]);
+        for (int i = 0; i < 3 * 2; i++) { /* rows of a group; map */
+            ref_besa_options o = options_of(10, (const int[]){1, 3, 0}[i % 3], REF_MASK_SOFT);
+            o.map = (ref_map)(i / 3 % 2);
+            o.width = 0.01;
+            worst = fmax(worst, price_off(&t, &o));
+        }
+        tiny_close(&t);
+    }
+    print_message("gradients with a price are off by at most %.1e\n", worst);
+    assert_true(worst < 1e-5);
+    assert_true(ref_besa_price(1.0, 0.0, 0.6, 0.5, 0.01) == 0.0);
+}
+
+/* -------------------------------------------------------------------------------- the hard mask */
+
 /* <G, K(theta)> of all linears, and the penalty. G is the hard mask's, and stays. */
 static double linear_loss(ref_besa *b, void *user)
 {

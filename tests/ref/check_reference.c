@@ -29,6 +29,7 @@ int main(void)
         cmocka_unit_test(besa_errors),
         cmocka_unit_test(besa_budgets),
         cmocka_unit_test(besa_soft_gradient),
+        cmocka_unit_test(besa_price),
         cmocka_unit_test(besa_hard_gradient),
         cmocka_unit_test(besa_nothing_pruned),
         cmocka_unit_test(besa_starts_as_wanda),

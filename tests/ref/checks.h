@@ -30,6 +30,7 @@ void besa_bucket_sums(void **state);
 void besa_errors(void **state);
 void besa_budgets(void **state);
 void besa_soft_gradient(void **state);
+void besa_price(void **state);
 void besa_hard_gradient(void **state);
 void besa_nothing_pruned(void **state);
 void besa_starts_as_wanda(void **state);

@@ -191,3 +191,26 @@ void ref_besa_back(ref_map map, int B, const double *theta, const double *h, dou
     }
     free(a), free(beta);
 }
+
+double ref_besa_lift(ref_map map, int B, const double *theta, const double *h, double *rate)
+{
+    double *beta = ref_doubles(B + 1), covered = 0.0, both = 0.0, loss = 0.0, square = 0.0;
+    ref_besa_simplex(map, B, theta, beta);
+    const double alpha = ref_besa_alpha(B, beta);
+    for (int q = 0; q <= B; q++) {
+        const double r = (double)q / B;
+        loss -= beta[q] * covered;
+        both -= beta[q] * covered * r;
+        square += beta[q] * (r - alpha) * (r - alpha);
+        if (q < B) covered += h[q];
+    }
+    free(beta);
+    *rate = square;
+    return both - loss * alpha;
+}
+
+double ref_besa_price(double loss, double rate, double s, double target, double width)
+{
+    const double p = rate > 0.0 ? -loss / rate : 0.0;
+    return p + fabs(p) * (s - target) / width;
+}

@@ -51,4 +51,11 @@ void ref_besa_buckets(int R, int C, int B, const int32_t *order, const double *g
  * group's alpha is `pull`.  Shapes: theta, dtheta (B + 1). */
 void ref_besa_back(ref_map map, int B, const double *theta, const double *h, double pull, double *dtheta);
 
+/* By how much that loss and, in *rate, the group's alpha grow as what the softmax sees grows by mu q / B, at mu = 0. */
+double ref_besa_lift(ref_map map, int B, const double *theta, const double *h, double *rate);
+
+/* p + |p| (s - target) / width with p = -loss / rate: the price of a block's sparsity s from the slopes of its loss and of s
+ * along such a lift of all its groups; p is 0 where s has no slope. */
+double ref_besa_price(double loss, double rate, double s, double target, double width);
+
 #endif

@@ -255,35 +255,63 @@ static void window_back(const ref_besa *b, const double *x, double *dy, double *
     free(in);
 }
 
-/* dy (windows, T, hidden) becomes gradients by masks, and those go to the logits. */
-static void back(ref_besa *b, int first, int windows, double *dy, double ds)
+/* dy (windows, T, hidden) becomes gradients by masks, whose bucket sums by group, linears in order, are the caller's to
+ * free. */
+static double *masks_back(ref_besa *b, int first, int windows, double *dy)
 {
     const int B = b->options.buckets;
     const int64_t one = (int64_t)b->data.T * b->student.hidden;
-    double *dw[REF_SPAN_MOST * REF_LINEARS];
+    double *dw[REF_SPAN_MOST * REF_LINEARS], *sums = ref_doubles(b->logits / (B + 1) * B), *h = sums;
     for (int i = 0; i < b->linears; i++) dw[i] = ref_doubles((int64_t)b->linear[i].rows * b->linear[i].cols);
     for (int w = 0; w < windows; w++) window_back(b, b->data.x + (first + w) * one, dy + w * one, dw);
-    memset(b->dtheta, 0, (size_t)b->logits * sizeof *b->dtheta);
-    double *h = ref_doubles(B);
     for (int i = 0; i < b->linears; i++) {
         const ref_besa_linear *l = &b->linear[i];
         for (int64_t j = 0; j < (int64_t)l->rows * l->cols; j++) l->g[j] = dw[i][j] * dense_of(b, i)->w[j];
-        for (int g = 0; g < l->groups; g++) {
-            const int64_t from = (int64_t)g * l->group_rows * l->cols, logits = (int64_t)g * (B + 1);
-            memset(h, 0, (size_t)B * sizeof *h);
+        for (int g = 0; g < l->groups; g++, h += B) {
+            const int64_t from = (int64_t)g * l->group_rows * l->cols;
             ref_besa_buckets(group_rows_of(l, g), l->cols, B, l->order + from, l->g + from, h);
-            ref_besa_back(b->options.map, B, l->theta + logits, h, ds * group_part(b, l, g),
-                          l->dtheta + logits);
         }
         free(dw[i]);
     }
-    free(h);
+    return sums;
+}
+
+/* The price at sparsity s. */
+static double price_of(ref_besa *b, const double *h, double s)
+{
+    const int B = b->options.buckets;
+    double loss = 0.0, rate = 0.0, alpha;
+    for (int i = 0; i < b->linears; i++) {
+        const ref_besa_linear *l = &b->linear[i];
+        for (int g = 0; g < l->groups; g++, h += B) {
+            loss += ref_besa_lift(b->options.map, B, l->theta + (int64_t)g * (B + 1), h, &alpha);
+            rate += group_part(b, l, g) * alpha;
+        }
+    }
+    b->reach = rate;
+    b->price = ref_besa_price(loss, rate, b->options.target, b->options.target, b->options.width);
+    return ref_besa_price(loss, rate, s, b->options.target, b->options.width);
+}
+
+static void logits_back(ref_besa *b, const double *h)
+{
+    const int B = b->options.buckets;
+    memset(b->dtheta, 0, (size_t)b->logits * sizeof *b->dtheta);
+    for (int i = 0; i < b->linears; i++) {
+        const ref_besa_linear *l = &b->linear[i];
+        for (int g = 0; g < l->groups; g++, h += B) {
+            const int64_t logits = (int64_t)g * (B + 1);
+            ref_besa_back(b->options.map, B, l->theta + logits, h, b->pull * group_part(b, l, g),
+                          l->dtheta + logits);
+        }
+    }
 }
 
 double ref_besa_gradient(ref_besa *b, int first, int windows, bool with_back, ref_besa_step *seen)
 {
     const int64_t one = (int64_t)b->data.T * b->student.hidden, tokens = (int64_t)windows * b->data.T;
     const double *y = b->data.y + first * one;
+    const bool priced = b->options.width > 0.0;
     double *got = copy_of(windows * one, b->data.x + first * one), *dy = ref_doubles(windows * one), ds = 0.0;
     seen->sparsity = ref_besa_mask(b);
     for (int w = 0; w < windows; w++)
@@ -292,8 +320,13 @@ double ref_besa_gradient(ref_besa *b, int first, int windows, bool with_back, re
     double *square = channel_squares(b, tokens, y);
     seen->error = ref_error(tokens, b->student.hidden, y, got, square, dy);
     const double s = b->options.float_sparsity ? (double)(float)seen->sparsity : seen->sparsity;
-    const double penalty = ref_penalty(s, b->options.target, b->options.penalty, &ds);
-    if (with_back) back(b, first, windows, dy, ds);
+    const double penalty = priced ? 0.0 : ref_penalty(s, b->options.target, b->options.penalty, &ds);
+    if (with_back) {
+        double *h = masks_back(b, first, windows, dy);
+        b->pull = priced ? price_of(b, h, s) : ds;
+        logits_back(b, h);
+        free(h);
+    }
     free(square), free(dy), free(got);
     return seen->error + penalty;
 }

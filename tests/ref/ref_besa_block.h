@@ -32,7 +32,8 @@ typedef struct ref_besa_options {
     bool at_target;          /* logits start at the target (REF_SOFTMAX), not at 0 */
     bool exact;              /* the block loses round(target N) weights in the end */
     double target, penalty;  /* s*, sparsity_beta; l2_alpha is 1 */
-    bool float_sparsity;     /* the penalty sees s rounded to a float, as the authors' code does */
+    double width;            /* of the price that stands for the penalty; 0: the penalty */
+    bool float_sparsity;     /* penalty and price see s rounded to a float, as the authors' code does */
     ref_optimizer optimizer; /* Prodigy: lr 1 as published, d_coef; AdamW: lr, decay */
     double lr, d_coef, decay;
     bool cosine;       /* lr (1 + cos(pi step / steps)) / 2 */
@@ -70,6 +71,9 @@ typedef struct ref_besa {
     double *theta, *dtheta; /* (logits), linears in order */
     double *square;         /* (hidden), of the targets over all windows */
     double *target;         /* y where the caller gave none */
+    double pull; /* by the block's sparsity, of the last gradient: the penalty's slope, or the price */
+    double price,
+        reach; /* that price as it were at the target, and the slope of sparsities that it is made of */
 } ref_besa;
 
 /* What a step sees before it moves: the error alone, and the expected sparsity of the block. */
@@ -85,7 +89,7 @@ void ref_besa_close(ref_besa *b);
 /* Alphas, counts and the student's weights from theta. Returns the expected sparsity. */
 double ref_besa_mask(ref_besa *b);
 
-/* The loss over windows [first, first + windows), penalty included, and into dtheta (unless false) its gradient: the
+/* The loss over windows [first, first + windows), penalty included (a price is none), and into dtheta (unless false) its gradient: the
  * straight-through one, or the true one of the soft mask. */
 double ref_besa_gradient(ref_besa *b, int first, int windows, bool back, ref_besa_step *seen);
 

@@ -160,6 +160,10 @@ void ref_flip(const ref_mat *w, const ref_mat *order, const ref_mat *now, int32_
 void ref_rate_count(const ref_rates *how, const ref_mat *first, const ref_mat *theta, ref_mat *count,
                     ref_mat *alpha, ref_mat *part);
 void ref_rate_mean(const ref_mat *part, double weights, ref_mat *mean);
+void ref_rate_slope(const ref_rates *how, const ref_mat *first, const ref_mat *theta, const ref_mat *h,
+                    ref_mat *slopes);
+void ref_rate_price(const ref_mat *slopes, const ref_mat *sparsity, double target, double width,
+                    ref_mat *price);
 void ref_rate_grad(const ref_rates *how, const ref_mat *first, const ref_mat *theta, const ref_mat *h,
                    const ref_mat *sparsity, ref_mat *grad);
 

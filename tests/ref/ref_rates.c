@@ -122,6 +122,47 @@ void ref_rate_mean(const ref_mat *part, double weights, ref_mat *mean)
     mean->terms = 1.0;
 }
 
+/* slope is the part of a row in the mean rate. */
+void ref_rate_slope(const ref_rates *how, const ref_mat *first, const ref_mat *theta, const ref_mat *h,
+                    ref_mat *slopes)
+{
+    double logit[512], weight[512];
+    const int32_t rates = how->rates;
+    for (int32_t g = 0; g < theta->rows; g++) {
+        const double *hr = h->at + (int64_t)g * (rates - 1), rows = weights_of(how, g) / how->width;
+        double alpha = 0.0, both = 0.0, square = 0.0, sum = 0.0, size = 0.0;
+        weigh(first->at, theta->at + (int64_t)g * rates, rates, how->sigmoid, logit, weight);
+        const double spread = spread_of(logit, rates, how->sigmoid);
+        for (int32_t q = 0; q < rates; q++) alpha += weight[q] * q / (rates - 1);
+        for (int32_t q = 0; q < rates; q++) {
+            const double off = (double)q / (rates - 1) - alpha;
+            both -= weight[q] * off * sum;
+            square += weight[q] * off * off;
+            sum += q < rates - 1 ? hr[q] : 0.0;
+            size += q < rates - 1 ? fabs(hr[q]) : 0.0;
+        }
+        slopes->at[2 * g] = both;
+        slopes->magnitude[2 * g] = 2.0 * size * spread;
+        slopes->at[2 * g + 1] = how->slope * rows * square;
+        slopes->magnitude[2 * g + 1] = how->slope * rows * spread;
+    }
+    slopes->terms = rates;
+}
+
+void ref_rate_price(const ref_mat *slopes, const ref_mat *s, double target, double width, ref_mat *price)
+{
+    double error = 0.0, rate = 0.0, size = 0.0;
+    for (int32_t g = 0; g < slopes->rows; g++) {
+        error += slopes->at[2 * g];
+        rate += slopes->at[2 * g + 1];
+        size += fabs(slopes->at[2 * g]);
+    }
+    const double p = rate > 0.0 ? -error / rate : 0.0, most = rate > 0.0 ? size / rate : 0.0;
+    price->at[0] = p + fabs(p) * (s->at[0] - target) / width;
+    price->magnitude[0] = most * (1.0 + (fabs(s->at[0]) + target) / width);
+    price->terms = slopes->rows;
+}
+
 void ref_rate_grad(const ref_rates *how, const ref_mat *first, const ref_mat *theta, const ref_mat *h,
                    const ref_mat *s, ref_mat *grad)
 {
