@@ -1,7 +1,7 @@
 /* synth.c - shapes, and the noise that fills them.
  *
- * Sources of the shapes: the config.json of SmolLM2-135M, Llama-3.2-1B, Llama-2-7b, Llama-2-13b, Meta-Llama-3-8B and
- * Llama-2-70b. Their special tokens are replaced by those of the byte tokenizer. */
+ * Sources of the shapes: the config.json of SmolLM2-135M, Llama-3.2-1B, Llama-2-7b, Llama-2-13b, Meta-Llama-3-8B,
+ * Llama-2-70b, opt-125m and opt-6.7b. Their special tokens are replaced by those of the byte tokenizer. */
 #include "core/io/synth.h"
 
 #include "core/base/memory.h"
@@ -11,12 +11,20 @@
 #include <string.h>
 
 #define DEVIATION        0.02 /* of a weight: transformers' initializer_range */
-#define TENSORS_OF_BLOCK 12
+#define TENSORS_OF_BLOCK 16
+#define TENSORS_OF_ENDS  5
 
 #define LLAMA(blocks_, hidden_, ffn_, heads_, kv_, vocab_, positions_)                                       \
     .family = "llama", .blocks = (blocks_), .hidden = (hidden_), .ffn = (ffn_), .heads = (heads_),           \
     .kv_heads = (kv_), .head_dim = (hidden_) / (heads_), .vocab = (vocab_), .positions = (positions_),       \
     .norm_eps = 1e-5, .activation = "silu", .bos = LOP_SYNTH_BOS, .eos = LOP_SYNTH_EOS
+
+#define OPT(blocks_, hidden_, heads_)                                                                        \
+    .family = "opt", .blocks = (blocks_), .hidden = (hidden_), .ffn = 4 * (hidden_), .heads = (heads_),      \
+    .kv_heads = (heads_), .head_dim = (hidden_) / (heads_), .vocab = 50272, .positions = 2048,               \
+    .norm_eps = 1e-5, .activation = "relu", .tied = true, .qkv_bias = true, .o_bias = true,                  \
+    .mlp_bias = true, .dtype = LOP_DTYPE_F16, .rope = {.kind = LOP_ROPE_NONE}, .bos = LOP_SYNTH_BOS,         \
+    .eos = LOP_SYNTH_EOS
 
 static const lop_synth_shape shapes[] = {
     {"smollm2-135m",
@@ -42,9 +50,11 @@ static const lop_synth_shape shapes[] = {
     {"llama-70b",
      {LLAMA(80, 8192, 28672, 64, 8, 32000, 4096), .dtype = LOP_DTYPE_F16,
       .rope = {.kind = LOP_ROPE_PLAIN, .theta = 1e4, .factor = 1.0}}},
+    {"opt-125m", {OPT(12, 768, 12)}},
+    {"opt-6.7b", {OPT(32, 4096, 32)}},
 };
 
-#define KNOWN "smollm2-135m, llama-1b, llama-7b, llama-13b, llama-8b and llama-70b"
+#define KNOWN "smollm2-135m, llama-1b, llama-7b, llama-13b, llama-8b, llama-70b, opt-125m and opt-6.7b"
 
 int lop_synth_count(void)
 {
@@ -63,8 +73,6 @@ lop_status lop_synth_find(const char *name, const lop_synth_shape **out)
         if (strcmp(shapes[i].name, name) == 0) return LOP_OK;
     }
     *out = NULL;
-    if (strncmp(name, "opt-", 4) == 0)
-        return LOP_FAIL(LOP_E_UNSUPPORTED, "shapes of the opt family are not made yet; there are " KNOWN);
     return LOP_FAIL(LOP_E_ARGUMENT, "shape \"%.40s\" is not known; there are " KNOWN, name);
 }
 
@@ -82,43 +90,89 @@ static lop_status add_tensor(lop_checkpoint *c, const char *name, int64_t rows, 
     return LOP_OK;
 }
 
-static lop_status add_of_block(lop_checkpoint *c, int32_t block, const char *part, int64_t rows, int64_t cols)
+/* C hidden, F feed-forward, Q and K the widths of queries and of keys and values. */
+typedef struct widths {
+    int64_t C, F, Q, K;
+} widths;
+
+static widths widths_of(const lop_config *k)
 {
-    char name[128];
-    (void)snprintf(name, sizeof name, "model.layers.%d.%s", block, part);
-    return add_tensor(c, name, rows, cols);
+    return (widths){k->hidden, k->ffn, (int64_t)k->heads * k->head_dim, (int64_t)k->kv_heads * k->head_dim};
 }
 
-/* C hidden, F feed-forward, Q and K the widths of queries and of keys and values. */
-static lop_status add_block(lop_checkpoint *c, int32_t block)
+/* Weight, and with `bias` a bias, of a part of a block. */
+typedef struct part {
+    const char *name;
+    int64_t rows, cols; /* rows 0: a vector */
+    bool bias;
+} part;
+
+static lop_status add_parts(lop_checkpoint *c, const char *place, const part *parts, size_t count)
 {
-    const lop_config *k = &c->config;
-    const int64_t C = k->hidden, F = k->ffn, Q = (int64_t)k->heads * k->head_dim,
-                  K = (int64_t)k->kv_heads * k->head_dim;
-    LOP_TRY(add_of_block(c, block, "input_layernorm.weight", 0, C));
-    LOP_TRY(add_of_block(c, block, "mlp.down_proj.weight", C, F));
-    LOP_TRY(add_of_block(c, block, "mlp.gate_proj.weight", F, C));
-    LOP_TRY(add_of_block(c, block, "mlp.up_proj.weight", F, C));
-    LOP_TRY(add_of_block(c, block, "post_attention_layernorm.weight", 0, C));
-    LOP_TRY(add_of_block(c, block, "self_attn.k_proj.weight", K, C));
-    LOP_TRY(add_of_block(c, block, "self_attn.o_proj.weight", C, Q));
-    LOP_TRY(add_of_block(c, block, "self_attn.q_proj.weight", Q, C));
-    LOP_TRY(add_of_block(c, block, "self_attn.v_proj.weight", K, C));
-    if (!k->qkv_bias) return LOP_OK;
-    LOP_TRY(add_of_block(c, block, "self_attn.k_proj.bias", 0, K));
-    LOP_TRY(add_of_block(c, block, "self_attn.q_proj.bias", 0, Q));
-    return add_of_block(c, block, "self_attn.v_proj.bias", 0, K);
+    char name[128];
+    for (size_t i = 0; i < count; i++) {
+        const part *p = &parts[i];
+        (void)snprintf(name, sizeof name, "%s%s.weight", place, p->name);
+        LOP_TRY(add_tensor(c, name, p->rows, p->cols));
+        (void)snprintf(name, sizeof name, "%s%s.bias", place, p->name);
+        if (p->bias) LOP_TRY(add_tensor(c, name, 0, p->rows ? p->rows : p->cols));
+    }
+    return LOP_OK;
+}
+
+static lop_status add_gated(lop_checkpoint *c, const char *place)
+{
+    const bool bias = c->config.qkv_bias;
+    const widths w = widths_of(&c->config);
+    const part parts[] = {{"input_layernorm", 0, w.C, false},          {"mlp.down_proj", w.C, w.F, false},
+                          {"mlp.gate_proj", w.F, w.C, false},          {"mlp.up_proj", w.F, w.C, false},
+                          {"post_attention_layernorm", 0, w.C, false}, {"self_attn.k_proj", w.K, w.C, bias},
+                          {"self_attn.o_proj", w.C, w.Q, false},       {"self_attn.q_proj", w.Q, w.C, bias},
+                          {"self_attn.v_proj", w.K, w.C, bias}};
+    return add_parts(c, place, parts, sizeof parts / sizeof parts[0]);
+}
+
+static lop_status add_opt(lop_checkpoint *c, const char *place)
+{
+    const bool bias = c->config.qkv_bias;
+    const widths w = widths_of(&c->config);
+    const part parts[] = {{"fc1", w.F, w.C, bias},
+                          {"fc2", w.C, w.F, bias},
+                          {"final_layer_norm", 0, w.C, true},
+                          {"self_attn.k_proj", w.K, w.C, bias},
+                          {"self_attn.out_proj", w.C, w.Q, bias},
+                          {"self_attn.q_proj", w.Q, w.C, bias},
+                          {"self_attn.v_proj", w.K, w.C, bias},
+                          {"self_attn_layer_norm", 0, w.C, true}};
+    return add_parts(c, place, parts, sizeof parts / sizeof parts[0]);
+}
+
+static lop_status add_blocks(lop_checkpoint *c, const char *prefix,
+                             lop_status (*add_block)(lop_checkpoint *c, const char *place))
+{
+    char place[64];
+    for (int32_t b = 0; b < c->config.blocks; b++) {
+        (void)snprintf(place, sizeof place, "%slayers.%d.", prefix, b);
+        LOP_TRY(add_block(c, place));
+    }
+    return LOP_OK;
 }
 
 static lop_status add_all(lop_checkpoint *c)
 {
     const lop_config *k = &c->config;
-    const size_t most = (size_t)k->blocks * TENSORS_OF_BLOCK + 3;
+    const bool opt = k->rope.kind == LOP_ROPE_NONE;
+    const char *prefix = opt ? "model.decoder." : "model.";
+    const part learned[] = {{"embed_positions", (int64_t)k->positions + 2, k->hidden, false}};
+    const part words[] = {{"embed_tokens", k->vocab, k->hidden, false}};
+    const part norm[] = {{opt ? "final_layer_norm" : "norm", 0, k->hidden, opt}};
+    const size_t most = (size_t)k->blocks * TENSORS_OF_BLOCK + TENSORS_OF_ENDS;
     LOP_TRY(LOP_NEW(&c->at, most));
     LOP_TRY(LOP_NEW(&c->made_names, most));
-    LOP_TRY(add_tensor(c, "model.embed_tokens.weight", k->vocab, k->hidden));
-    for (int32_t b = 0; b < k->blocks; b++) LOP_TRY(add_block(c, b));
-    LOP_TRY(add_tensor(c, "model.norm.weight", 0, k->hidden));
+    if (opt) LOP_TRY(add_parts(c, prefix, learned, 1));
+    LOP_TRY(add_parts(c, prefix, words, 1));
+    LOP_TRY(add_blocks(c, prefix, opt ? add_opt : add_gated));
+    LOP_TRY(add_parts(c, prefix, norm, 1));
     return k->tied ? LOP_OK : add_tensor(c, "lm_head.weight", k->vocab, k->hidden);
 }
 
@@ -126,9 +180,12 @@ lop_status lop_synth_open(const lop_config *config, lop_dtype dtype, uint64_t se
 {
     *out = NULL;
     LOP_TRY(lop_config_check(config));
-    if (strcmp(config->family, "opt") == 0 || config->o_bias || config->mlp_bias)
+    const bool learned = config->rope.kind == LOP_ROPE_NONE, other = config->o_bias || config->mlp_bias;
+    if (config->norm_after || config->norm_plain || config->no_final_norm || config->embedding != 0 ||
+        (learned ? config->o_bias != config->qkv_bias || config->mlp_bias != config->qkv_bias : other))
         return LOP_FAIL(LOP_E_UNSUPPORTED,
-                        "models of the opt family, or with biases behind attention, are not made yet");
+                        "models with norms or embeddings as OPT-350m has them, with biases behind attention "
+                        "alone, are not made");
     if (!lop_dtype_is_float(dtype) || lop_dtype_is_quantised(dtype))
         return LOP_FAIL(LOP_E_ARGUMENT, "a synthetic model is F32, F16 or BF16, not %s",
                         lop_dtype_name(dtype));

@@ -14,8 +14,7 @@ typedef struct lop_synth_shape {
 int lop_synth_count(void);
 const lop_synth_shape *lop_synth_at(int index);
 
-/* LOP_E_UNSUPPORTED for a shape that is known and not made yet (opt-*), LOP_E_ARGUMENT for an unknown one: both list
- * what there is. */
+/* LOP_E_ARGUMENT for an unknown one lists what there is. */
 LOP_CHECKED lop_status lop_synth_find(const char *name, const lop_synth_shape **out);
 
 /* A checkpoint of this config: matrices of mean 0 and standard deviation 0.02, norms 1, biases 0, all of `dtype` (F32,

@@ -41,7 +41,9 @@ static void shapes_are_the_models(void **state)
     assert_int_equal(parameters("llama-8b"), 8030261248);
     assert_int_equal(parameters("llama-70b"), 68976648192);
     const lop_synth_shape *s = NULL;
-    assert_failed(lop_synth_find("opt-125m", &s), LOP_E_UNSUPPORTED, "llama-7b");
+    assert_int_equal(parameters("opt-125m"), 125239296);
+    assert_int_equal(parameters("opt-6.7b"), 6658473984);
+    assert_failed(lop_synth_find("opt-350m", &s), LOP_E_ARGUMENT, "opt-6.7b");
     assert_failed(lop_synth_find("llama-9b", &s), LOP_E_ARGUMENT, "llama-8b");
 }
 

@@ -34,7 +34,12 @@ static void tensor_add(made_list *l, const made_shape *s, const char *name, int3
     t->rows = rows;
     t->cols = cols + (s->widened && strcmp(s->widened, name) == 0);
     t->scale = rows == 0 ? 0.2f : (float)sqrt(3.0 / cols);
-    t->centre = strstr(name, "norm") ? 1.0f : 0.0f;
+    t->centre = strstr(name, "norm") && !strstr(name, ".bias") ? 1.0f : 0.0f;
+}
+
+static bool is_opt(const made_shape *s)
+{
+    return strcmp(s->family, "opt") == 0;
 }
 
 static void linear_add(made_list *l, const made_shape *s, int block, const char *part, int32_t rows,
@@ -66,8 +71,47 @@ static void block_add(made_list *l, const made_shape *s, int block)
     linear_add(l, s, block, "mlp.down_proj", s->hidden, s->ffn);
 }
 
+/* A part of OPT: of a block, or with block -1 of the model; with a bias beside it where there is one. */
+static void opt_add(made_list *l, const made_shape *s, int block, const char *part, int32_t rows,
+                    int32_t cols)
+{
+    char name[96], place[32] = "";
+    const bool norm = strstr(part, "norm") != NULL, ends = block < 0 && !norm;
+    if (block >= 0) (void)snprintf(place, sizeof place, "layers.%d.", block);
+    (void)snprintf(name, sizeof name, "%s%s%s.weight", s->prefix, place, part);
+    if (norm && s->norm_plain) return;
+    tensor_add(l, s, name, rows, cols);
+    (void)snprintf(name, sizeof name, "%s%s%s.bias", s->prefix, place, part);
+    if (!ends && (norm || !s->no_bias || s->hidden_bias)) tensor_add(l, s, name, 0, rows ? rows : cols);
+}
+
+static void opt_list(const made_shape *s, made_list *l)
+{
+    const int32_t wide = s->heads * s->head_dim, width = s->embedding ? s->embedding : s->hidden;
+    opt_add(l, s, -1, "embed_tokens", s->vocab, width);
+    opt_add(l, s, -1, "embed_positions", s->positions + 2, s->hidden);
+    for (int b = 0; b < s->blocks; b++) {
+        opt_add(l, s, b, "self_attn_layer_norm", 0, s->hidden);
+        opt_add(l, s, b, "self_attn.k_proj", wide, s->hidden);
+        opt_add(l, s, b, "self_attn.v_proj", wide, s->hidden);
+        opt_add(l, s, b, "self_attn.q_proj", wide, s->hidden);
+        opt_add(l, s, b, "self_attn.out_proj", s->hidden, wide);
+        opt_add(l, s, b, "fc1", s->ffn, s->hidden);
+        opt_add(l, s, b, "fc2", s->hidden, s->ffn);
+        opt_add(l, s, b, "final_layer_norm", 0, s->hidden);
+    }
+    if (!s->norm_after && !s->no_final_norm) opt_add(l, s, -1, "final_layer_norm", 0, s->hidden);
+    if (s->embedding) opt_add(l, s, -1, "project_in", s->hidden, width);
+    if (s->embedding) opt_add(l, s, -1, "project_out", width, s->hidden);
+    if (!s->tied) tensor_add(l, s, "lm_head.weight", s->vocab, width);
+}
+
 static void tensors_list(const made_shape *s, made_list *l)
 {
+    if (is_opt(s)) {
+        opt_list(s, l);
+        return;
+    }
     if (!s->head_only) tensor_add(l, s, "model.embed_tokens.weight", s->vocab, s->hidden);
     for (int b = 0; b < s->blocks; b++) block_add(l, s, b);
     tensor_add(l, s, "model.norm.weight", 0, s->hidden);
@@ -135,6 +179,21 @@ static void weights_write(const made_model *m)
     assert_int_equal(fclose(f), 0);
 }
 
+static const char *json_flag(bool value)
+{
+    return value ? "true" : "false";
+}
+
+static void opt_config_write(const made_shape *s, FILE *f)
+{
+    (void)fprintf(f, "\"ffn_dim\":%d,\"word_embed_proj_dim\":%d,\"activation_function\":\"%s\",\n", s->ffn,
+                  s->embedding ? s->embedding : s->hidden, s->activation);
+    (void)fprintf(f, "\"do_layer_norm_before\":%s,\"layer_norm_elementwise_affine\":%s,\n",
+                  json_flag(!s->norm_after), json_flag(!s->norm_plain));
+    (void)fprintf(f, "\"_remove_final_layer_norm\":%s,\"enable_bias\":%s,\n", json_flag(s->no_final_norm),
+                  json_flag(!s->no_bias));
+}
+
 static void config_write(const made_model *m)
 {
     const made_shape *s = &m->shape;
@@ -145,17 +204,17 @@ static void config_write(const made_model *m)
     assert_non_null(f);
     (void)fprintf(f, "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"%s\",\"hidden_size\":%d,\n",
                   s->family, s->hidden);
+    if (is_opt(s)) opt_config_write(s, f);
     (void)fprintf(f, "\"intermediate_size\":%d,\"num_hidden_layers\":%d,\"num_attention_heads\":%d,\n",
                   s->ffn, s->blocks, s->heads);
     (void)fprintf(f, "\"num_key_value_heads\":%d,\"head_dim\":%d,\"vocab_size\":%d,\n", s->kv_heads,
                   s->head_dim, s->vocab);
     (void)fprintf(f, "\"max_position_embeddings\":%d,\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,\n",
                   s->positions);
-    (void)fprintf(f, "\"rope_scaling\":%s,\"hidden_act\":\"silu\",\"tie_word_embeddings\":%s,\n",
-                  s->rope_scaling ? s->rope_scaling : "null", s->tied ? "true" : "false");
+    (void)fprintf(f, "\"rope_scaling\":%s,\"hidden_act\":\"%s\",\"tie_word_embeddings\":%s,\n",
+                  s->rope_scaling ? s->rope_scaling : "null", s->activation, json_flag(s->tied));
     if (strcmp(s->family, "llama") == 0)
-        (void)fprintf(f, "\"attention_bias\":%s,\"mlp_bias\":%s,\n", s->bias ? "true" : "false",
-                      s->bias ? "true" : "false");
+        (void)fprintf(f, "\"attention_bias\":%s,\"mlp_bias\":%s,\n", json_flag(s->bias), json_flag(s->bias));
     if (strcmp(s->family, "mistral") == 0) (void)fprintf(f, "\"sliding_window\":%s,\n", window);
     (void)fprintf(f, "\"bos_token_id\":1,\"eos_token_id\":2,\"torch_dtype\":\"%s\"}\n",
                   s->dtype == LOP_DTYPE_F16    ? "float16"
@@ -174,8 +233,10 @@ made_model made_model_open(made_shape s)
     DEFAULT(hidden, 64);
     DEFAULT(ffn, 96);
     DEFAULT(heads, 4);
-    DEFAULT(kv_heads, 2);
+    DEFAULT(kv_heads, is_opt(&s) ? s.heads : 2);
     DEFAULT(head_dim, 16);
+    DEFAULT(prefix, "model.decoder.");
+    DEFAULT(activation, is_opt(&s) ? "relu" : "silu");
     DEFAULT(vocab, 300);
     DEFAULT(positions, 1024);
     made_model m = {.shape = s, .folder = "/tmp/lop_made_XXXXXX"};

@@ -199,13 +199,15 @@ static void compare_all(const run *n, const wanted *want)
     free(dx);
 }
 
-/* Down; gate, up; o; q, k, v. */
+/* Down; gate, if there is one, up; o; q, k, v. */
 static void check_order(const run *n)
 {
     static const lop_linear_id order[] = {LOP_LINEAR_DOWN, LOP_LINEAR_GATE, LOP_LINEAR_UP, LOP_LINEAR_O,
                                           LOP_LINEAR_Q,    LOP_LINEAR_K,    LOP_LINEAR_V};
-    assert_int_equal(n->count, LOP_LINEAR_COUNT);
-    for (int i = 0; i < n->count; i++) assert_int_equal(n->block->linears[n->order[i]].id, order[i]);
+    const int left_out = LOP_LINEAR_COUNT - n->block->count; /* a gate, which would stand second */
+    assert_int_equal(n->count, n->block->count);
+    for (int i = 0; i < n->count; i++)
+        assert_int_equal(n->block->linears[n->order[i]].id, order[i < 1 ? i : i + left_out]);
     assert_int_equal(n->next, n->block->linears[n->linear].w.rows);
 }
 
@@ -259,6 +261,9 @@ static void families(void **state)
     check_model((made_shape){.bias = true}, (sizes){1, 300, 0});
     check_model((made_shape){.family = "mistral", .window = 37}, (sizes){2, 130, 1});
     check_model((made_shape){.family = "qwen2", .tied = true}, (sizes){3, 64, 0});
+    check_model((made_shape){.family = "opt"}, (sizes){2, 70, 1});
+    check_model((made_shape){.family = "opt", .norm_after = true}, (sizes){3, 64, 1});
+    check_model((made_shape){.family = "opt", .norm_plain = true, .activation = "gelu"}, (sizes){1, 300, 0});
 }
 
 static void heads(void **state)
@@ -359,6 +364,8 @@ static void reference_has_the_gradients(void **state)
     reference_at((made_shape){.kv_heads = 1, .bias = true});
     reference_at((made_shape){.kv_heads = 2, .family = "mistral", .window = 3});
     reference_at((made_shape){.kv_heads = 2, .family = "qwen2"});
+    reference_at((made_shape){.kv_heads = 4, .family = "opt"});
+    reference_at((made_shape){.kv_heads = 4, .family = "opt", .norm_after = true, .activation = "gelu"});
 }
 
 /* ---- words */

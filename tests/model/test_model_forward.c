@@ -93,6 +93,25 @@ static void bias(void **state)
     CHECK_LENGTHS(((made_shape){.family = "qwen2", .tied = true}), 30);
 }
 
+static void opt(void **state)
+{
+    (void)state;
+    CHECK_LENGTHS(((made_shape){.family = "opt", .tied = true}), 1, 2, 255, 256, 257, 700);
+    CHECK_LENGTHS(((made_shape){.family = "opt", .prefix = "decoder.", .norm_after = true, .embedding = 40}),
+                  1, 300);
+    CHECK_LENGTHS(((made_shape){.family = "opt",
+                                .prefix = "",
+                                .norm_plain = true,
+                                .no_bias = true,
+                                .activation = "gelu",
+                                .tied = true}),
+                  30);
+    CHECK_LENGTHS(
+        ((made_shape){.family = "opt", .no_final_norm = true, .embedding = 72, .heads = 3, .head_dim = 15}),
+        30);
+    CHECK_LENGTHS(((made_shape){.family = "opt", .norm_after = true, .norm_plain = true, .tied = true}), 30);
+}
+
 static void rope(void **state)
 {
     (void)state;
@@ -301,10 +320,18 @@ static void generation_refused(void **state)
 
 int test_model_forward(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lengths), cmocka_unit_test(heads),      cmocka_unit_test(window),
-        cmocka_unit_test(bias),    cmocka_unit_test(rope),       cmocka_unit_test(stored_words),
-        cmocka_unit_test(tied),    cmocka_unit_test(large_head), cmocka_unit_test(same_bits),
-        cmocka_unit_test(watched), cmocka_unit_test(generation), cmocka_unit_test(generation_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(lengths),
+                                       cmocka_unit_test(heads),
+                                       cmocka_unit_test(window),
+                                       cmocka_unit_test(bias),
+                                       cmocka_unit_test(rope),
+                                       cmocka_unit_test(opt),
+                                       cmocka_unit_test(stored_words),
+                                       cmocka_unit_test(tied),
+                                       cmocka_unit_test(large_head),
+                                       cmocka_unit_test(same_bits),
+                                       cmocka_unit_test(watched),
+                                       cmocka_unit_test(generation),
+                                       cmocka_unit_test(generation_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,14 +26,13 @@ static void path_set(char *path, const char *from)
 
 golden_source golden_authors(const char *family)
 {
-    static const char *const models[][2] = {{"llama", "data/models/TinyStories-656K"}};
-    char masks[32];
+    static const char *const opt_order[] = {"k_proj", "v_proj", "q_proj", "out_proj", "fc1", "fc2", NULL};
+    const bool opt = strcmp(family, "opt") == 0;
+    char masks[64];
     shared_need("golden");
-    golden_source s = {.family = family, .nsamples = "64", .windows = 400};
-    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++)
-        if (strcmp(models[i][0], family) == 0) path_set(s.model, shared_path(models[i][1]));
-    assert_true(s.model[0] != '\0');
+    golden_source s = {.family = family, .nsamples = "64", .windows = 400, .order = opt ? opt_order : NULL};
     (void)snprintf(masks, sizeof masks, "golden/%s_", family);
+    path_set(s.model, shared_path(opt ? "data/models/tiny-opt" : "data/models/TinyStories-656K"));
     path_set(s.json, shared_path("golden/golden.json"));
     path_set(s.calib, shared_path("golden/calib_64x256.i32"));
     path_set(s.eval, shared_path("golden/eval_400x256.i32"));
@@ -88,33 +87,51 @@ double golden_perplexity(const golden_source *source, const char *folder)
     return out.perplexity;
 }
 
+/* The mask that stands index-th in the golden file. Saved masks stand block by block, in module order. */
+static const lop_mask_entry *mask_at(const golden_source *source, const lop_masks *masks, int32_t index)
+{
+    if (source->order == NULL) return &masks->at[index];
+    int32_t each = 0;
+    while (source->order[each]) each++;
+    for (int32_t i = index / each * each; i < masks->count; i++)
+        if (strstr(masks->at[i].name, source->order[index % each])) return &masks->at[i];
+    fail_msg("no mask of %s", source->order[index % each]);
+    return NULL;
+}
+
+static int64_t bits_equal(const lop_masks *masks, const lop_mask_entry *e, const char *want)
+{
+    unsigned char *bits = NULL;
+    int64_t same = 0;
+    prune_ok(lop_alloc(e->bytes, 1, &bits));
+    prune_ok(lop_masks_read(masks, e, bits));
+    assert_int_equal(e->cols % 8, 0); /* so that rows end with bytes and both packings are one */
+    for (uint64_t b = 0; b < e->bytes; b++)
+        same += 8 - __builtin_popcount((unsigned char)(bits[b] ^ (unsigned char)want[b]));
+    lop_free(bits);
+    return same;
+}
+
 double golden_agreement(const golden_source *source, const char *folder, const char *key)
 {
     char name[640];
     char *want = NULL;
     size_t size = 0;
     lop_masks masks;
-    int64_t same = 0, all = 0, at = 0;
+    int64_t same = 0, at = 0;
     (void)snprintf(name, sizeof name, "%s%s_keepbits.u8", source->masks, key);
     prune_ok(lop_file_read(name, 1 << 24, &want, &size));
     prune_ok(lop_masks_open(in_folder(folder, LOP_MASKS_NAME), &masks));
     for (int32_t i = 0; i < masks.count; i++) {
-        const lop_mask_entry *e = &masks.at[i];
-        unsigned char *bits = NULL;
-        prune_ok(lop_alloc(e->bytes, 1, &bits));
-        prune_ok(lop_masks_read(&masks, e, bits));
-        assert_int_equal(e->cols % 8, 0); /* so that rows end with bytes and both packings are one */
+        const lop_mask_entry *e = mask_at(source, &masks, i);
         assert_true(at + (int64_t)e->bytes <= (int64_t)size);
-        for (uint64_t b = 0; b < e->bytes; b++)
-            same += 8 - __builtin_popcount((unsigned char)(bits[b] ^ (unsigned char)want[at + (int64_t)b]));
+        same += bits_equal(&masks, e, want + at);
         at += (int64_t)e->bytes;
-        all += 8 * (int64_t)e->bytes;
-        lop_free(bits);
     }
     assert_int_equal(at, size);
     lop_masks_close(&masks);
     lop_free(want);
-    return (double)same / (double)all;
+    return (double)same / (8.0 * (double)at);
 }
 
 /* "3.self_attn.q_proj" is block 3's; its tensor's name ends with that behind the blocks' own and before .weight. */

@@ -8,12 +8,14 @@
 typedef struct golden_source {
     char model[512], json[512], calib[512], eval[512], masks[512]; /* masks: before METHOD_keepbits.u8 */
     const char *family;                                            /* key in the JSON; NULL: its root */
+    const char *const
+        *order; /* parts of the linears' names as they follow in a block's masks; NULL: as in modules */
     const char *nsamples;
     int32_t windows;
 } golden_source;
 
-/* A shared model, by its family ("llama"), and the results of the methods' authors, which must be there; the tiny model that
- * comes with the sources and those of the double-precision reference. */
+/* A shared model ("llama" or "opt") and the results of the methods' authors, which must be there; the tiny model that comes
+ * with the sources and those of the double-precision reference. */
 golden_source golden_authors(const char *family);
 golden_source golden_reference(void);
 

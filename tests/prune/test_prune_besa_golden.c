@@ -1,4 +1,4 @@
-/* test_prune_besa_golden.c - the shared model pruned by BESA as the authors' code does: every step's error, the sparsity that
+/* test_prune_besa_golden.c - the shared models pruned by BESA as the authors' code does: every step's error, the sparsity that
  * each linear ends with, masks and perplexity. */
 #include "core/base/file.h"
 #include "tests/harness/shared_data.h"
@@ -16,7 +16,7 @@
 
 /* The bounds are those of the issue; the authors' own code under weights moved by 1e-7 stays within a tenth of them. */
 typedef struct golden_besa {
-    const char *key, *granularity, *d_coef;
+    const char *family, *key, *granularity, *d_coef;
     double masks_equal;
 } golden_besa;
 
@@ -70,8 +70,8 @@ static bool block_check(const golden_besa *g, size_t block, const json_t *learn,
     assert_int_equal(json_array_size(steps), count);
     const double first = errors_off(steps, log, 0, FIRST), all = errors_off(steps, log, 0, count);
     const double last = sparsities_off(json_object_get(learn, "linears"), json_object_get(want, "final"));
-    print_message("%s, block %zu: errors off by %.2e in %d steps, by %.2e in all; sparsities by %.2e\n",
-                  g->key, block, first, FIRST, all, last);
+    print_message("%s %s, block %zu: errors off by %.2e in %d steps, by %.2e in all; sparsities by %.2e\n",
+                  g->family, g->key, block, first, FIRST, all, last);
     return first <= 1e-3 && all <= 1e-2 && last <= 2e-3;
 }
 
@@ -80,7 +80,7 @@ static bool blocks_check(const golden_besa *g, const json_t *blocks)
     char name[128];
     json_t *log = NULL;
     bool good = true;
-    (void)snprintf(name, sizeof name, "golden/llama_%s_log.json", g->key);
+    (void)snprintf(name, sizeof name, "golden/%s_%s_log.json", g->family, g->key);
     prune_ok(lop_json_read(shared_path(name), 1 << 24, &log));
     assert_int_equal(json_array_size(blocks), json_array_size(log));
     for (size_t i = 0; i < json_array_size(log); i++) {
@@ -93,7 +93,7 @@ static bool blocks_check(const golden_besa *g, const json_t *blocks)
 
 static void golden_check(const golden_besa *g)
 {
-    const golden_source source = golden_authors("llama");
+    const golden_source source = golden_authors(g->family);
     char scratch[64], save[96];
     scratch_open(scratch);
     (void)snprintf(save, sizeof save, "%s/out", scratch);
@@ -125,18 +125,19 @@ static void golden_check(const golden_besa *g)
 
 static void layer(void **state)
 {
-    (void)state;
-    golden_check(&(golden_besa){"besa_layer_50", "layer", "0.05", 0.999});
+    golden_check(&(golden_besa){*state, "besa_layer_50", "layer", "0.05", 0.999});
 }
 
 static void row(void **state)
 {
-    (void)state;
-    golden_check(&(golden_besa){"besa_row_50", "row", "5", 0.995});
+    golden_check(&(golden_besa){*state, "besa_row_50", "row", "5", 0.995});
 }
 
 int test_prune_besa_golden(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(layer), cmocka_unit_test(row)};
+    void *const llama = (void *)(uintptr_t) "llama", *const opt = (void *)(uintptr_t) "opt";
+    const struct CMUnitTest tests[] = {{"llama_layer", layer, NULL, NULL, llama},
+                                       {"llama_row", row, NULL, NULL, llama},
+                                       {"opt_layer", layer, NULL, NULL, opt}};
     return cmocka_run_group_tests_name("besa golden", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* test_prune_golden.c - trained models pruned as the authors' scripts do, held against what must come out, masks and
- * perplexity: of the shared model what those scripts gave, of the tiny model that comes with the sources what the
+ * perplexity: of the shared models what those scripts gave, of the tiny model that comes with the sources what the
  * double-precision reference gave (tests/golden/README.md). */
 #include "tests/prune/golden_model.h"
 #include "tests/prune/groups.h"
@@ -34,6 +34,7 @@ static void golden_check(const golden *g)
                                       {"seqlen", "256"},
                                       {"exact-budget", "off"},
                                       {"save-masks", "on"},
+                                      {"dtype", "f32"}, /* what the authors' code ran in */
                                       g->how}};
     json_t *report = prune_report(&t);
     const double zeros = golden_number(g->source, g->key, "zeros"),
@@ -67,8 +68,7 @@ static void check_all(const golden_source *source)
 
 static void authors_results(void **state)
 {
-    (void)state;
-    const golden_source source = golden_authors("llama");
+    const golden_source source = golden_authors(*state);
     check_all(&source);
     golden_check(&(golden){&source, "magnitude_50", "magnitude", {"sparsity-ratio", "0.5"}, 1e-2, 0, 0});
 }
@@ -85,6 +85,9 @@ static void sparsegpt_results(void **state)
         {"llama", {NULL, "sparsegpt_50", "sparsegpt", {"sparsity-ratio", "0.5"}, 5e-3, 0.995, 1e-3}},
         {"llama", {NULL, "sparsegpt_70", "sparsegpt", {"sparsity-ratio", "0.7"}, 5e-3, 0.995, 0}},
         {"llama", {NULL, "sparsegpt_2of4", "sparsegpt", {"sparsity-type", "2:4"}, 5e-3, 0.995, 0}},
+        {"opt", {NULL, "sparsegpt_50", "sparsegpt", {"sparsity-ratio", "0.5"}, 5e-3, 0.995, 1e-3}},
+        {"opt", {NULL, "sparsegpt_70", "sparsegpt", {"sparsity-ratio", "0.7"}, 5e-3, 0.995, 0}},
+        {"opt", {NULL, "sparsegpt_2of4", "sparsegpt", {"sparsity-type", "2:4"}, 5e-3, 0.995, 0}},
     };
     for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
         const golden_source source = golden_authors(results[i].family);
@@ -106,8 +109,9 @@ static void reference_results(void **state)
 int test_prune_golden(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(authors_results),
         cmocka_unit_test(sparsegpt_results),
+        {"authors_llama", authors_results, NULL, NULL, (void *)(uintptr_t) "llama"},
+        {"authors_opt", authors_results, NULL, NULL, (void *)(uintptr_t) "opt"},
         cmocka_unit_test(reference_results),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* check_besa_golden.c - BESA's reference against what the authors' code logged on the shared llama: errors and expected
+/* check_besa_golden.c - BESA's reference against what the authors' code logged on the shared models: errors and expected
  * sparsities of the first steps of block 0; with LOP_LONG=1 of all steps of all blocks, and what came out of them.
  *
  * The log is of floats. Doubles stay beside it to the end layer by layer; row by row one of thousands of counts may fall to
@@ -23,7 +23,36 @@
 
 enum { T = 256, WINDOWS = 64, FIRST = 20 };
 
+/* A shared model, and its linears as the golden files name and order them. */
+typedef struct golden_model {
+    const char *path;
+    int count;
+    struct {
+        ref_linear_name linear;
+        const char *name;
+    } at[REF_LINEARS];
+} golden_model;
+
+static const golden_model llama = {"data/models/TinyStories-656K",
+                                   7,
+                                   {{REF_Q, "self_attn.q_proj"},
+                                    {REF_K, "self_attn.k_proj"},
+                                    {REF_V, "self_attn.v_proj"},
+                                    {REF_O, "self_attn.o_proj"},
+                                    {REF_GATE, "mlp.gate_proj"},
+                                    {REF_UP, "mlp.up_proj"},
+                                    {REF_DOWN, "mlp.down_proj"}}};
+static const golden_model opt = {"data/models/tiny-opt",
+                                 6,
+                                 {{REF_K, "self_attn.k_proj"},
+                                  {REF_V, "self_attn.v_proj"},
+                                  {REF_Q, "self_attn.q_proj"},
+                                  {REF_O, "self_attn.out_proj"},
+                                  {REF_UP, "fc1"},
+                                  {REF_DOWN, "fc2"}}};
+
 typedef struct golden_run {
+    const golden_model *model;
     const char *name, *log, *masks;
     int group_rows;
     double d_coef, masks_equal; /* share of keep bits that must be equal */
@@ -31,12 +60,12 @@ typedef struct golden_run {
     bool exact;                 /* s stays a double; never beyond the first steps */
 } golden_run;
 
-#define ROW   "golden/llama_besa_row_50_log.json", "golden/llama_besa_row_50_keepbits.u8"
-#define LAYER "golden/llama_besa_layer_50_log.json", "golden/llama_besa_layer_50_keepbits.u8"
+#define FILES(key) "golden/" key "_log.json", "golden/" key "_keepbits.u8"
 static const golden_run runs[] = {
-    {"row", ROW, 1, 5.0, 0.995, FIRST, false},
-    {"layer", LAYER, 0, 0.05, 0.999, WINDOWS, false},
-    {"row, s in doubles", ROW, 1, 5.0, 0.995, 14, true},
+    {&llama, "row", FILES("llama_besa_row_50"), 1, 5.0, 0.995, FIRST, false},
+    {&llama, "layer", FILES("llama_besa_layer_50"), 0, 0.05, 0.999, WINDOWS, false},
+    {&llama, "row, s in doubles", FILES("llama_besa_row_50"), 1, 5.0, 0.995, 14, true},
+    {&opt, "opt's layer", FILES("opt_besa_layer_50"), 0, 0.05, 0.999, WINDOWS, false},
 };
 
 static bool is_long(const golden_run *run)
@@ -75,26 +104,24 @@ static void steps_check(const golden_run *run, int block, const ref_besa_step *l
     assert_true(fmax(first.error, rest.error) < 1e-2 && fmax(first.sparsity, rest.sparsity) < 1e-4);
 }
 
-static void sparsities_check(const ref_besa *b, const json_t *golden)
+static void sparsities_check(const golden_model *m, const ref_besa *b, const json_t *golden)
 {
-    static const char *const names[REF_LINEARS] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
-                                                   "self_attn.o_proj", "mlp.gate_proj",    "mlp.up_proj",
-                                                   "mlp.down_proj"};
-    for (int i = 0; i < REF_LINEARS; i++) {
+    for (int i = 0; i < m->count; i++) {
+        const ref_besa_linear *l = &b->linear[m->at[i].linear];
         double sum = 0.0;
-        for (int r = 0; r < b->linear[i].rows; r++) sum += ref_besa_row_alpha(&b->linear[i], r);
-        const double off = sum / b->linear[i].rows - json_real_value(json_object_get(golden, names[i]));
-        print_message("    %-16s off by %+.2e\n", names[i], off);
+        for (int r = 0; r < l->rows; r++) sum += ref_besa_row_alpha(l, r);
+        const double off = sum / l->rows - json_real_value(json_object_get(golden, m->at[i].name));
+        print_message("    %-18s off by %+.2e\n", m->at[i].name, off);
         assert_true(fabs(off) < 2e-3);
     }
 }
 
 /* How many keep bits of a block, next in the file, are others. */
-static int64_t masks_differ(const ref_besa *b, FILE *file)
+static int64_t masks_differ(const golden_model *m, const ref_besa *b, FILE *file)
 {
     int64_t other = 0;
-    for (int i = 0; i < REF_LINEARS; i++) {
-        const ref_besa_linear *l = &b->linear[i];
+    for (int i = 0; i < m->count; i++) {
+        const ref_besa_linear *l = &b->linear[m->at[i].linear];
         uint8_t *keep = malloc((size_t)l->cols);
         assert_non_null(keep);
         for (int r = 0; r < l->rows; r++) {
@@ -137,8 +164,8 @@ static void block_check(const golden_run *run, const ref_model *m, int block, do
     ref_besa_learn(&b, log);
     steps_check(run, block, log, ref_besa_steps(&b), json_object_get(golden, "steps"));
     if (is_long(run)) {
-        sparsities_check(&b, json_object_get(golden, "final"));
-        const int64_t other = masks_differ(&b, masks);
+        sparsities_check(run->model, &b, json_object_get(golden, "final"));
+        const int64_t other = masks_differ(run->model, &b, masks);
         print_message("    %lld of %lld keep bits are others\n", (long long)other, (long long)b.weights);
         assert_true((double)other <= (1.0 - run->masks_equal) * (double)b.weights);
         ref_block_forward_all(&b.student, 0, WINDOWS, T, x, NULL);
@@ -151,14 +178,14 @@ void golden_besa(void **state)
     const golden_run *run = &runs[(uintptr_t)*state];
     ref_loaded loaded;
     shared_need(run->log);
-    assert_int_equal(ref_load(shared_path("data/models/TinyStories-656K"), &loaded), LOP_OK);
+    assert_int_equal(ref_load(shared_path(run->model->path), &loaded), LOP_OK);
     const ref_model *m = &loaded.model;
     int32_t *ids = NULL;
     int64_t count = 0;
     assert_int_equal(ref_load_ids(shared_path("golden/calib_64x256.i32"), m->vocab, &ids, &count), LOP_OK);
     assert_int_equal(count, WINDOWS * T);
     double *x = ref_doubles(count * m->hidden);
-    ref_embed(m, WINDOWS * T, ids, x);
+    for (int i = 0; i < WINDOWS; i++) ref_embed(m, T, ids + (int64_t)i * T, x + (int64_t)i * T * m->hidden);
     json_error_t error;
     json_t *log = json_load_file(shared_path(run->log), JSON_REJECT_DUPLICATES, &error);
     FILE *masks = fopen(shared_path(run->masks), "rb");

@@ -27,24 +27,33 @@ static void fill(int n, double phase, double *x)
 typedef struct tiny {
     ref_model model;
     ref_block block[REF_SPAN_MOST];
-    double gain[REF_SPAN_MOST][2][HIDDEN], bias[REF_SPAN_MOST][3][HEADS * HEAD_DIM], x[STREAM], y[STREAM];
+    double gain[REF_SPAN_MOST][2][HIDDEN], shift[REF_SPAN_MOST][2][HIDDEN];
+    double bias[REF_SPAN_MOST][REF_LINEARS][HEADS * HEAD_DIM], x[STREAM], y[STREAM];
 } tiny;
 
 typedef struct family {
     const char *name;
-    int kv_heads, window, bias;
+    int kv_heads, window, bias; /* bias: the last linear that has one, and 1 */
+    int opt, norm_after;
 } family;
-static const family families[] = {{"llama", 2, 0, 0}, {"mistral", 1, 3, 0}, {"qwen2", 4, 0, 1}};
+static const family families[] = {{"llama", 2, 0, 0, 0, 0},
+                                  {"mistral", 1, 3, 0, 0, 0},
+                                  {"qwen2", 4, 0, REF_V + 1, 0, 0},
+                                  {"opt", 4, 0, REF_LINEARS, 1, 0},
+                                  {"opt-350m", 4, 0, REF_LINEARS, 1, 1}};
 
 static void block_open(tiny *b, const family *f, int k)
 {
     const int q = HEADS * HEAD_DIM, kv = f->kv_heads * HEAD_DIM;
-    const int rows[REF_LINEARS] = {q, kv, kv, HIDDEN, FFN, FFN, HIDDEN};
-    const int cols[REF_LINEARS] = {HIDDEN, HIDDEN, HIDDEN, q, HIDDEN, HIDDEN, FFN};
+    const int rows[REF_LINEARS] = {q, kv, kv, HIDDEN, f->opt ? 0 : FFN, FFN, HIDDEN};
+    const int cols[REF_LINEARS] = {HIDDEN, HIDDEN, HIDDEN, q, f->opt ? 0 : HIDDEN, HIDDEN, FFN};
     ref_block *block = &b->block[k];
-    double(*gain)[HIDDEN] = b->gain[k];
-    *block = (ref_block){.norm_attention = gain[0], .norm_ffn = gain[1], .window = f->window};
+    double(*gain)[HIDDEN] = b->gain[k], (*shift)[HIDDEN] = b->shift[k];
+    *block = (ref_block){.norm_attention = {gain[0], f->opt ? shift[0] : NULL},
+                         .norm_ffn = {gain[1], f->opt ? shift[1] : NULL},
+                         .window = f->window};
     for (int i = 0; i < 2; i++) {
+        fill(HIDDEN, 1.3 + i + 0.4 * k, shift[i]);
         fill(HIDDEN, 0.3 + i + 0.7 * k, gain[i]);
         for (int c = 0; c < HIDDEN; c++) gain[i][c] = 1.0 + 0.3 * gain[i][c];
     }
@@ -52,7 +61,7 @@ static void block_open(tiny *b, const family *f, int k)
         ref_linear *l = &block->linear[i];
         *l = (ref_linear){rows[i], cols[i], ref_doubles(rows[i] * cols[i]), NULL};
         fill(rows[i] * cols[i], 2.0 * i + 0.9 * k, l->w);
-        if (!f->bias || i > REF_V) continue;
+        if (i >= f->bias) continue;
         fill(rows[i], 5.0 + i + k, b->bias[k][i]);
         l->bias = b->bias[k][i];
     }
@@ -68,7 +77,9 @@ static void tiny_open(tiny *b, const family *f)
                            .kv_heads = f->kv_heads,
                            .head_dim = HEAD_DIM,
                            .norm_eps = 1e-5,
-                           .rope = {.kind = REF_ROPE_PLAIN, .theta = 100.0},
+                           .norm_after = f->norm_after,
+                           .activation = f->opt ? REF_ACT_RELU : REF_ACT_SILU,
+                           .rope = {.kind = f->opt ? REF_ROPE_NONE : REF_ROPE_PLAIN, .theta = 100.0},
                            .block = b->block};
     for (int k = 0; k < REF_SPAN_MOST; k++) block_open(b, f, k);
     fill(STREAM, 0.6, b->x), fill(STREAM, 1.9, b->y);
@@ -132,7 +143,7 @@ static double block_off(ref_besa *b, loss_fn *loss, void *user)
     memcpy(dtheta, b->dtheta, (size_t)b->logits * sizeof *dtheta);
     for (int i = 0; i < b->linears; i++) {
         const ref_besa_linear *l = &b->linear[i];
-        worst = fmax(worst, linear_off(b, l, dtheta + (l->theta - b->theta), loss, user));
+        if (l->rows > 0) worst = fmax(worst, linear_off(b, l, dtheta + (l->theta - b->theta), loss, user));
     }
     free(dtheta);
     return worst;

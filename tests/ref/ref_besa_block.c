@@ -65,6 +65,7 @@ static void linear_open(ref_besa *b, int which)
     const int64_t size = (int64_t)dense->rows * dense->cols;
     l->rows = dense->rows, l->cols = dense->cols;
     l->group_rows = b->options.group_rows > 0 ? b->options.group_rows : l->rows;
+    if (l->rows == 0) l->group_rows = 1; /* a family without this linear: no groups */
     l->groups = (l->rows + l->group_rows - 1) / l->group_rows;
     l->alpha = ref_doubles(l->groups);
     l->count = zeroed(l->rows, sizeof *l->count);

@@ -11,7 +11,7 @@ typedef struct ref_loaded {
     int count, room;
 } ref_loaded;
 
-/* Reads a llama, mistral or qwen2 model; each call gives its own weights, so a pruned model is loaded anew.
+/* Reads a llama, mistral, qwen2 or opt model; each call gives its own weights, so a pruned model is loaded anew.
  * Errors: those of lop_checkpoint_open and _read; LOP_E_UNSUPPORTED for other families. Close also after a
  * failure. */
 LOP_CHECKED lop_status ref_load(const char *path, ref_loaded *out);

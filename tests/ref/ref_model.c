@@ -1,4 +1,4 @@
-/* ref_model.c - the forward pass of llama, mistral and qwen2 in double precision.
+/* ref_model.c - the forward pass of llama, mistral, qwen2 and opt in double precision.
  *
  * Sources: RMSNorm, Zhang and Sennrich 2019; rotary positions, RoFormer, in the half-split layout of Hugging
  * Face; grouped-query attention, Ainslie et al. 2023; SwiGLU, Shazeer 2020. The only liberty taken with the
@@ -63,12 +63,32 @@ void ref_linear_apply(const ref_linear *linear, int T, const double *x, double *
     }
 }
 
-void ref_norm_apply(int T, int C, const double *x, const double *gain, double eps, double *y)
+void ref_norm_apply(int T, int C, const double *x, const ref_norm *norm, double eps, double *y)
 {
     for (int t = 0; t < T; t++, x += C, y += C) {
-        const double scale = 1.0 / sqrt(dot(C, x, x) / C + eps);
-        for (int c = 0; c < C; c++) y[c] = x[c] * scale * gain[c];
+        double mean = 0.0, squares = 0.0;
+        for (int c = 0; norm->bias != NULL && c < C; c++) mean += x[c] / C;
+        for (int c = 0; c < C; c++) squares += (x[c] - mean) * (x[c] - mean);
+        const double scale = 1.0 / sqrt(squares / C + eps);
+        for (int c = 0; c < C; c++)
+            y[c] = (x[c] - mean) * scale * norm->gain[c] + (norm->bias != NULL ? norm->bias[c] : 0.0);
     }
+}
+
+double ref_activation_apply(ref_activation kind, double x)
+{
+    if (kind == REF_ACT_SILU) return x / (1.0 + exp(-x));
+    if (kind == REF_ACT_GELU) return 0.5 * x * erfc(-x * 0.70710678118654752440);
+    return x > 0.0 ? x : 0.0;
+}
+
+double ref_activation_slope(ref_activation kind, double x)
+{
+    const double part = 1.0 / (1.0 + exp(-x));
+    if (kind == REF_ACT_SILU) return part * (1.0 + x * (1.0 - part));
+    if (kind == REF_ACT_GELU)
+        return 0.5 * erfc(-x * 0.70710678118654752440) + x * exp(-0.5 * x * x) * 0.39894228040143267794;
+    return x > 0.0 ? 1.0 : 0.0;
 }
 
 double ref_rope_frequency(const ref_rope *rope, int D, int j)
@@ -87,7 +107,7 @@ double ref_rope_frequency(const ref_rope *rope, int D, int j)
 
 void ref_rope_apply(const ref_rope *rope, int T, int heads, int D, double *x)
 {
-    const int half = D / 2;
+    const int half = rope->kind == REF_ROPE_NONE ? 0 : D / 2;
     for (int j = 0; j < half; j++) {
         const double frequency = ref_rope_frequency(rope, D, j);
         for (int t = 0; t < T; t++) {
@@ -154,14 +174,28 @@ static void add(int64_t n, const double *x, double *y)
     for (int64_t i = 0; i < n; i++) y[i] += x[i];
 }
 
-/* x += W_o attention(norm(x)).  u (T, C) is scratch. */
+/* The input of a half's linears, and the stream behind its sum. */
+static void enter_half(const ref_model *m, const ref_norm *norm, int T, const double *x, double *u)
+{
+    if (m->norm_after)
+        memcpy(u, x, (size_t)T * (size_t)m->hidden * sizeof *u);
+    else
+        ref_norm_apply(T, m->hidden, x, norm, m->norm_eps, u);
+}
+
+static void leave_half(const ref_model *m, const ref_norm *norm, int T, double *x)
+{
+    if (m->norm_after) ref_norm_apply(T, m->hidden, x, norm, m->norm_eps, x);
+}
+
+/* x += W_o attention(norm(x)), or x = norm(x + W_o attention(x)).  u (T, C) is scratch. */
 static void attention_forward(const ref_model *m, const ref_block *b, int window, int T, double *x, double *u,
                               const ref_tap *tap)
 {
     const int q_cols = m->heads * m->head_dim, kv_cols = m->kv_heads * m->head_dim;
     double *q = ref_doubles((int64_t)T * q_cols), *k = ref_doubles((int64_t)T * kv_cols);
     double *v = ref_doubles((int64_t)T * kv_cols), *y = ref_doubles((int64_t)T * q_cols);
-    ref_norm_apply(T, m->hidden, x, b->norm_attention, m->norm_eps, u);
+    enter_half(m, &b->norm_attention, T, x, u);
     tap_see(tap, window, REF_AT_QKV, T, m->hidden, u);
     ref_linear_apply(&b->linear[REF_Q], T, u, q);
     ref_linear_apply(&b->linear[REF_K], T, u, k);
@@ -173,23 +207,28 @@ static void attention_forward(const ref_model *m, const ref_block *b, int window
     tap_see(tap, window, REF_AT_O, T, q_cols, y);
     ref_linear_apply(&b->linear[REF_O], T, y, u);
     add((int64_t)T * m->hidden, u, x);
+    leave_half(m, &b->norm_attention, T, x);
     free(y), free(v), free(k), free(q);
 }
 
-/* x += W_down (silu(W_gate u) * (W_up u)), u = norm(x). */
+/* x += W_down (f(W_gate u) * (W_up u)), or W_down f(W_up u), u = norm(x); or the norm behind the sum. */
 static void ffn_forward(const ref_model *m, const ref_block *b, int window, int T, double *x, double *u,
                         const ref_tap *tap)
 {
     const int64_t size = (int64_t)T * m->ffn;
+    const int gated = b->linear[REF_GATE].rows > 0;
     double *gate = ref_doubles(size), *up = ref_doubles(size);
-    ref_norm_apply(T, m->hidden, x, b->norm_ffn, m->norm_eps, u);
+    enter_half(m, &b->norm_ffn, T, x, u);
     tap_see(tap, window, REF_AT_GATE_UP, T, m->hidden, u);
-    ref_linear_apply(&b->linear[REF_GATE], T, u, gate);
+    if (gated) ref_linear_apply(&b->linear[REF_GATE], T, u, gate);
     ref_linear_apply(&b->linear[REF_UP], T, u, up);
-    for (int64_t i = 0; i < size; i++) up[i] *= gate[i] / (1.0 + exp(-gate[i]));
+    for (int64_t i = 0; i < size; i++)
+        up[i] = gated ? up[i] * ref_activation_apply(m->activation, gate[i])
+                      : ref_activation_apply(m->activation, up[i]);
     tap_see(tap, window, REF_AT_DOWN, T, m->ffn, up);
     ref_linear_apply(&b->linear[REF_DOWN], T, up, u);
     add((int64_t)T * m->hidden, u, x);
+    leave_half(m, &b->norm_ffn, T, x);
     free(up), free(gate);
 }
 
@@ -210,19 +249,25 @@ void ref_block_forward_all(const ref_model *m, int block, int windows, int T, do
 void ref_embed(const ref_model *m, int T, const int32_t *ids, double *x)
 {
     for (int t = 0; t < T; t++) {
-        memcpy(x + (int64_t)t * m->hidden, m->embedding + (int64_t)ids[t] * m->hidden,
-               (size_t)m->hidden * sizeof(double));
+        const double *row = m->embedding + (int64_t)ids[t] * m->width;
+        double *to = x + (int64_t)t * m->hidden;
+        if (m->in.rows > 0)
+            ref_linear_apply(&m->in, 1, row, to);
+        else
+            memcpy(to, row, (size_t)m->hidden * sizeof(double));
+        if (m->positions != NULL) add(m->hidden, m->positions + (int64_t)t * m->hidden, to);
     }
 }
 
 void ref_logits(const ref_model *m, int T, const int32_t *ids, double *logits)
 {
-    double *x = ref_doubles((int64_t)T * m->hidden), *u = ref_doubles((int64_t)T * m->hidden);
+    double *x = ref_doubles((int64_t)T * m->hidden), *u = ref_doubles((int64_t)T * m->width);
     ref_embed(m, T, ids, x);
     for (int b = 0; b < m->blocks; b++) ref_block_forward(m, b, 0, T, x, NULL);
-    ref_norm_apply(T, m->hidden, x, m->norm, m->norm_eps, u);
-    const ref_linear head = {m->vocab, m->hidden, (double *)(uintptr_t)m->head, NULL};
-    ref_linear_apply(&head, T, u, logits);
+    if (m->norm.gain != NULL) ref_norm_apply(T, m->hidden, x, &m->norm, m->norm_eps, x);
+    if (m->out.rows > 0) ref_linear_apply(&m->out, T, x, u);
+    const ref_linear head = {m->vocab, m->width, (double *)(uintptr_t)m->head, NULL};
+    ref_linear_apply(&head, T, m->out.rows > 0 ? u : x, logits);
     free(u), free(x);
 }
 

@@ -1,5 +1,4 @@
-/* ref_model.h - a language model of the llama, mistral and qwen2 families in double precision: plain arrays,
- * plain loops, no device, nothing of the library's but the standard types. What the library computes is held
+/* ref_model.h - a language model of the llama, mistral, qwen2 and opt families in double precision: plain arrays, plain loops, no device, nothing of the library's but the standard types. What the library computes is held
  * against it.
  *
  * Letters: T tokens of a window, C hidden width, H query heads, K key and value heads, D head size, F
@@ -9,7 +8,7 @@
 
 #include <stdint.h>
 
-typedef enum ref_rope_kind { REF_ROPE_PLAIN, REF_ROPE_LINEAR, REF_ROPE_LLAMA3 } ref_rope_kind;
+typedef enum ref_rope_kind { REF_ROPE_PLAIN, REF_ROPE_LINEAR, REF_ROPE_LLAMA3, REF_ROPE_NONE } ref_rope_kind;
 
 typedef struct ref_rope {
     ref_rope_kind kind;
@@ -36,19 +35,32 @@ typedef struct ref_linear { /* y = x w^T + bias */
     const double *bias;     /* (rows), or NULL */
 } ref_linear;
 
+/* By their root mean square, or with a bias (C) layer normalisation. */
+typedef struct ref_norm {
+    const double *gain, *bias;
+} ref_norm;
+
+/* A family without a gate has no REF_GATE: 0 by 0. */
+typedef enum ref_activation { REF_ACT_SILU, REF_ACT_RELU, REF_ACT_GELU } ref_activation;
+
 typedef struct ref_block {
-    const double *norm_attention, *norm_ffn; /* (C) */
+    ref_norm norm_attention, norm_ffn;
     ref_linear linear[REF_LINEARS];
     int window; /* keys a query sees, itself counted; 0: all before it */
 } ref_block;
 
 typedef struct ref_model {
     int blocks, hidden, ffn, heads, kv_heads, head_dim, vocab;
+    int width; /* columns of embedding and head: E */
     double norm_eps;
+    int norm_after; /* norms stand behind the sums of the halves, not before their linears */
+    ref_activation activation;
     ref_rope rope;
-    const double *embedding; /* (V, C) */
-    const double *norm;      /* (C) */
-    const double *head;      /* (V, C); a tied head points at the embedding */
+    const double *embedding; /* (V, E) */
+    const double *positions; /* (P, C), or NULL */
+    ref_linear in, out;      /* (C, E), (E, C): projections; 0 by 0 where there are none */
+    ref_norm norm;           /* before the head; gain NULL: none */
+    const double *head;      /* (V, E); a tied head points at the embedding */
     ref_block *block;        /* blocks */
 } ref_model;
 
@@ -58,8 +70,13 @@ double *ref_doubles(int64_t count);
 /* y = x w^T + bias.  Shapes: x (T, cols), y (T, rows). */
 void ref_linear_apply(const ref_linear *linear, int T, const double *x, double *y);
 
-/* y = x gain / sqrt(mean(x^2) + eps), row by row.  Shapes: x, y (T, C), gain (C). */
-void ref_norm_apply(int T, int C, const double *x, const double *gain, double eps, double *y);
+/* y = x gain / sqrt(mean(x^2) + eps), or (x - mean) gain / sqrt(variance + eps) + bias, row by row.  Shapes: x, y (T, C); y
+ * may be x. */
+void ref_norm_apply(int T, int C, const double *x, const ref_norm *norm, double eps, double *y);
+
+/* f(x), and its derivative at x. */
+double ref_activation_apply(ref_activation kind, double x);
+double ref_activation_slope(ref_activation kind, double x);
 
 /* The angle per position of frequency j < D/2. Sources: RoFormer; Hugging Face `linear` and `llama3`
  * scaling. */
