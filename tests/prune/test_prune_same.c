@@ -170,6 +170,7 @@ static void kill_and_resume(void **state)
     (void)state;
     kill_rounds("wanda", (made_shape){.blocks = 8, .hidden = 192, .ffn = 384, .head_dim = 48}, 12);
     kill_rounds("besa", (made_shape){.blocks = 3, .hidden = 96, .ffn = 200, .head_dim = 24}, 6);
+    kill_rounds("sparsegpt", (made_shape){.blocks = 4, .hidden = 96, .ffn = 200, .head_dim = 24}, 6);
 }
 
 /* ---- runs that are not the same */
