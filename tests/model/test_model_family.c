@@ -74,10 +74,54 @@ static void unknown_bias(void **state)
     refused((made_shape){.hidden_bias = true}, LOP_E_FORMAT, "self_attn.q_proj.bias");
 }
 
+#define OPT .family = "opt", .tied = true
+static void opt_is_checked(void **state)
+{
+    (void)state;
+    refused((made_shape){OPT, .left_out = "model.decoder.embed_positions.weight"}, LOP_E_FORMAT,
+            "embed_positions.weight");
+    refused((made_shape){OPT, .widened = "model.decoder.embed_positions.weight"}, LOP_E_FORMAT, "(1026, 65)");
+    refused((made_shape){OPT, .left_out = "model.decoder.layers.1.final_layer_norm.bias"}, LOP_E_FORMAT,
+            "layers.1.final_layer_norm.bias");
+    refused((made_shape){OPT, .prefix = "decoder.", .left_out = "decoder.layers.1.fc2.bias"}, LOP_E_FORMAT,
+            "decoder.layers.1.fc2.bias");
+    refused((made_shape){OPT, .prefix = "other."}, LOP_E_FORMAT, "model.decoder.layers.0.self_attn.q_proj");
+    refused((made_shape){OPT, .embedding = 40, .widened = "model.decoder.project_in.weight"}, LOP_E_FORMAT,
+            "project_in.weight");
+    refused((made_shape){OPT, .no_bias = true, .hidden_bias = true}, LOP_E_FORMAT, "enable_bias");
+    refused((made_shape){OPT, .activation = "softplus"}, LOP_E_UNSUPPORTED, "softplus");
+}
+
+static void learned_positions_end(void **state)
+{
+    (void)state;
+    const made_model m = made_model_open((made_shape){OPT, .positions = 32});
+    int32_t ids[33] = {0};
+    rig r;
+    rig_open(&r, m.folder);
+    lop_arena *arena = NULL;
+    lop_mat x;
+    assert_ok(lop_arena_open(&r.device, LOP_ON_DEVICE, 0, &arena));
+    assert_ok(lop_arena_mat(arena, 33, r.net.config->hidden, LOP_F32, &x));
+    const lop_token_rows all = {.ids = ids, .count = 32, .tokens = 32};
+    const lop_token_rows more = {.ids = ids, .count = 33, .tokens = 33};
+    const lop_token_rows torn = {.ids = ids, .count = 33, .tokens = 2};
+    assert_ok(lop_embed(&r.queue, &r.net, &all, lop_mat_rows(x, 0, 32)));
+    assert_failed(lop_embed(&r.queue, &r.net, &more, x), LOP_E_ARGUMENT, "learned 32 positions");
+    assert_failed(lop_embed(&r.queue, &r.net, &torn, x), LOP_E_ARGUMENT, "whole number of sequences");
+    lop_arena_close(arena);
+    rig_close(&r);
+    made_model_close(&m);
+}
+
 int test_model_family(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(names), cmocka_unit_test(counts),
-                                       cmocka_unit_test(missing_tensor), cmocka_unit_test(wrong_shape),
-                                       cmocka_unit_test(unknown_bias)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(names),
+                                       cmocka_unit_test(counts),
+                                       cmocka_unit_test(missing_tensor),
+                                       cmocka_unit_test(wrong_shape),
+                                       cmocka_unit_test(unknown_bias),
+                                       cmocka_unit_test(opt_is_checked),
+                                       cmocka_unit_test(learned_positions_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
