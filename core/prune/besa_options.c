@@ -94,6 +94,9 @@ static lop_status clip_read(const lop_settings *s, lop_besa_options *o)
     const char *clip = lop_settings_text(s, "quantize-clip");
     o->clip = quantized && (clip == NULL || strcmp(clip, "learned") == 0);
     o->clip_rate = (float)lop_settings_real(s, "quantize-rate");
+    if (!o->clip && lop_settings_given(s, "quantize-rate"))
+        return LOP_FAIL(LOP_E_ARGUMENT, "quantize-rate without learned grids: %s, or leave it out",
+                        quantized ? "give --quantize-clip learned" : "give --quantize-bits too");
     if (quantized || clip == NULL || strcmp(clip, "none") == 0) return LOP_OK;
     return LOP_FAIL(LOP_E_ARGUMENT, "quantize-clip learned without quantize-bits: give --quantize-bits too");
 }
@@ -106,6 +109,17 @@ static lop_status pull_read(const lop_settings *s, lop_besa_options *o)
     return LOP_FAIL(LOP_E_ARGUMENT,
                     priced ? "sparsity-beta weighs the penalty: give --sparsity-pull penalty too"
                            : "price-width is of the price: leave it or --sparsity-pull penalty out");
+}
+
+/* What only one choice among others reads. */
+static lop_status unread_refuse(const lop_settings *s, const lop_besa_options *o)
+{
+    if (o->metric != LOP_BESA_BY_INVERSE && lop_settings_given(s, "damping"))
+        return LOP_FAIL(LOP_E_ARGUMENT,
+                        "damping is of a Hessian: give --rank-by sparsegpt too, or leave it out");
+    if (o->adam && lop_settings_given(s, "d-coef"))
+        return LOP_FAIL(LOP_E_ARGUMENT, "d-coef is of Prodigy: leave it or --optimizer adamw out");
+    return LOP_OK;
 }
 
 lop_status lop_besa_options_read(const lop_settings *s, const lop_target *target, lop_besa_options *o)
@@ -145,6 +159,7 @@ lop_status lop_besa_options_read(const lop_settings *s, const lop_target *target
             target->keep, target->group);
     LOP_TRY(clip_read(s, o));
     LOP_TRY(pull_read(s, o));
+    LOP_TRY(unread_refuse(s, o));
     if (o->target == 0.0 && !o->clip) o->epochs = 0; /* nothing goes: there is nothing to learn */
     return form_read(s, o);
 }

@@ -196,7 +196,10 @@ static lop_status losses_leave(lop_run *run)
 /* What follows the method on each block. */
 static lop_status update_read(lop_run *run)
 {
-    run->update = lop_update_find(lop_settings_text(run->call->settings, "update"));
+    const lop_settings *s = run->call->settings;
+    run->update = lop_update_find(lop_settings_text(s, "update"));
+    if (run->update == NULL && lop_settings_given(s, "update-damping"))
+        return LOP_FAIL(LOP_E_ARGUMENT, "update-damping without update: give --update sparsegpt too");
     if (run->update == NULL) return LOP_OK;
     if (strcmp(run->update->name, run->method->name) == 0)
         return LOP_FAIL(LOP_E_ARGUMENT, "method %s updates weights by itself: leave --update out",
@@ -209,8 +212,9 @@ static lop_status update_read(lop_run *run)
 static lop_status grids_check(const lop_run *run)
 {
     if (run->options.quant.bits == 0 || (run->need.what & LOP_NEED_SPARE) == 0) return LOP_OK;
-    return LOP_FAIL(LOP_E_ARGUMENT, "quantize-bits does not go with %s sparsegpt: leave one out",
-                    run->update != NULL ? "update" : "method");
+    return LOP_FAIL(LOP_E_ARGUMENT, "quantize-bits does not go with %s %s: leave one out",
+                    run->update != NULL ? "update" : "method",
+                    run->update != NULL ? run->update->name : run->method->name);
 }
 
 /* The windows of a step lie in one batch of the stream. */

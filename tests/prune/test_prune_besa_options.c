@@ -47,6 +47,9 @@ static void wrong_settings(void **state)
         {{"target", "dense"}, {0}, "target"},
         {{"sparsity-beta", "5"}, {0}, "give --sparsity-pull penalty too"},
         {{"sparsity-pull", "penalty"}, {"price-width", "0.02"}, "price-width is of the price"},
+        {{"damping", "0.1"}, {0}, "give --rank-by sparsegpt too"},
+        {{"optimizer", "adamw"}, {"d-coef", "5"}, "d-coef is of Prodigy"},
+        {{"quantize-rate", "0.1"}, {0}, "give --quantize-bits too"},
     };
     prune_bench b;
     bench_open(&b, (made_shape){.blocks = 1});

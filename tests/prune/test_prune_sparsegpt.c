@@ -159,7 +159,6 @@ static void nothing_goes(void **state)
 {
     (void)state;
     prune_bench b;
-    char *result = NULL;
     const lop_setting how[] = {{"sparsity-ratio", "0"}, {NULL, NULL}};
     bench_open(&b, (made_shape){.blocks = 1, .dtype = LOP_DTYPE_BF16});
     const prune_try t = bench_try(&b, "sparsegpt", how);
@@ -167,7 +166,6 @@ static void nothing_goes(void **state)
     assert_true(json_at(report, "sparsity.zeros") == 0.0);
     assert_true(json_at(json_array_get(json_object_get(report, "blocks"), 0), "loss_after") == 0.0);
     json_decref(report);
-    lop_free(result);
     bench_close(&b);
 }
 
@@ -264,6 +262,7 @@ static void refused(void **state)
          {{"sparsity-ratio", "0.5"}, {"update", "sparsegpt"}, {"quantize-bits", "4"}},
          "leave one out"},
         {"wanda", {{"sparsity-ratio", "0.5"}, {"update", "gptq"}}, "sparsegpt"},
+        {"wanda", {{"sparsity-ratio", "0.5"}, {"update-damping", "0.1"}}, "update-damping without update"},
     };
     prune_bench b;
     bench_open(&b,
