@@ -173,16 +173,10 @@ static lop_status measure_block(lop_prune_block *block)
     return b.options.metric == LOP_BESA_BY_INVERSE ? lop_besa_measure_factor(block->arena, &b) : LOP_OK;
 }
 
-lop_status lop_besa_tell(const lop_besa *b, const char *part)
-{
-    const lop_prune_block *block = b->block;
-    return block->part == NULL ? LOP_OK : block->part(block->part_user, block->queue, part);
-}
-
 static lop_status learn(lop_besa *b)
 {
     LOP_TRY(lop_besa_begin(b));
-    LOP_TRY(lop_besa_tell(b, LOP_PART_BEGIN));
+    LOP_TRY(lop_method_tell(b->block, LOP_PART_BEGIN));
     LOP_TRY(lop_besa_learn(b));
     return lop_besa_end(b);
 }

@@ -149,9 +149,6 @@ LOP_CHECKED lop_status lop_besa_score(lop_besa *b, const lop_besa_linear *l, int
                                       lop_mat *score);
 int32_t lop_besa_slab(const lop_besa *b, int32_t cols); /* rows whose scores fit */
 
-/* Tells whoever measures that this part is queued. */
-LOP_CHECKED lop_status lop_besa_tell(const lop_besa *b, const char *part);
-
 /* Columns of a row whose products bucket_row holds in local memory at once: all, or as many packs as there is room for
  * beside its own arrays. */
 int32_t lop_besa_chunk(const lop_device *device, int32_t cols);

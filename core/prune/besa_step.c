@@ -104,10 +104,10 @@ static lop_status loss_back(const lop_besa_stand *s, int32_t unit, lop_mat y)
 static lop_status middle_back(void *user, lop_queue *q, lop_mat dy)
 {
     const lop_besa_stand *s = user;
-    LOP_TRY(lop_besa_tell(s->b, "backward"));
+    LOP_TRY(lop_method_tell(s->b->block, "backward"));
     LOP_TRY(lop_cast(q, lop_mat_rows(s->b->block->learning->blocks[0].tape->middle, 0, dy.rows), dy));
     LOP_TRY(loss_back(s, 0, dy));
-    return lop_besa_tell(s->b, "loss");
+    return lop_method_tell(s->b->block, "loss");
 }
 
 /* ---- gradients of logits */
@@ -158,10 +158,10 @@ static lop_status weight_back(void *user, lop_queue *q, int32_t linear, int32_t 
     const lop_besa_linear *l = b->by_index[s->block][linear];
     (void)q;
     if (l == NULL) return LOP_OK;
-    LOP_TRY(lop_besa_tell(b, "backward"));
+    LOP_TRY(lop_method_tell(b->block, "backward"));
     LOP_TRY(b->options.clip ? slabs_back(b, l, first, dw)
                             : rows_back(b, l, first, dw, lop_mat_rows(l->linear->view->w, first, dw.rows)));
-    return lop_besa_tell(b, "buckets");
+    return lop_method_tell(b->block, "buckets");
 }
 
 /* The part of a row of a linear in its unit's mean rate. */
@@ -316,27 +316,27 @@ lop_status lop_besa_gradient(lop_besa_stand *s, lop_mat input)
     lop_queue *q = b->block->queue;
     const lop_mat x = lop_mat_rows(b->block->learning->x, 0, input.rows);
     for (int32_t i = 0; i < b->count; i++) LOP_TRY(flip(b, &b->linears[i]));
-    LOP_TRY(lop_besa_tell(b, "flips"));
+    LOP_TRY(lop_method_tell(b->block, "flips"));
     LOP_TRY(lop_cast(q, input, x));
     LOP_TRY(span_forward(b, x));
-    LOP_TRY(lop_besa_tell(b, "forward"));
+    LOP_TRY(lop_method_tell(b->block, "forward"));
     LOP_TRY(loss_back(s, b->unit_count - 1, x));
-    LOP_TRY(lop_besa_tell(b, "loss"));
+    LOP_TRY(lop_method_tell(b->block, "loss"));
     LOP_TRY(span_back(s, x));
-    LOP_TRY(lop_besa_tell(b, "backward"));
+    LOP_TRY(lop_method_tell(b->block, "backward"));
     if (b->options.target > 0.0) LOP_TRY(all_logits_back(b, s->step));
-    return lop_besa_tell(b, "logits");
+    return lop_method_tell(b->block, "logits");
 }
 
 static lop_status step_once(lop_besa_stand *s, lop_mat input)
 {
     LOP_TRY(lop_besa_gradient(s, input));
     LOP_TRY(move(s->b, s->step));
-    LOP_TRY(lop_besa_tell(s->b, "optimizer"));
+    LOP_TRY(lop_method_tell(s->b->block, "optimizer"));
     s->step++;
     LOP_TRY(lop_besa_count(s->b, s->step));
-    LOP_TRY(lop_besa_tell(s->b, "counts"));
-    return lop_besa_tell(s->b, LOP_PART_STEP);
+    LOP_TRY(lop_method_tell(s->b->block, "counts"));
+    return lop_method_tell(s->b->block, LOP_PART_STEP);
 }
 
 /* The steps of one batch of the stream. */

@@ -62,6 +62,11 @@ const lop_update *lop_update_find(const char *name)
     return NULL;
 }
 
+lop_status lop_method_tell(const lop_prune_block *block, const char *part)
+{
+    return block->part == NULL ? LOP_OK : block->part(block->part_user, block->queue, part);
+}
+
 static lop_status names_list(bool supported, lop_string *out)
 {
     for (int i = 0; i < lop_method_rows(); i++) {

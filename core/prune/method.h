@@ -136,6 +136,9 @@ const lop_method *lop_method_find(const char *name);
 int lop_method_rows(void);
 const lop_method *lop_method_row(int index);
 
+/* Tells whoever measures that this part is queued. */
+LOP_CHECKED lop_status lop_method_tell(const lop_prune_block *block, const char *part);
+
 /* Finds a method that this version can run. LOP_E_ARGUMENT: unknown (the known are listed); LOP_E_UNSUPPORTED. */
 LOP_CHECKED lop_status lop_method_need(const char *name, const lop_method **out);
 

@@ -56,11 +56,6 @@ static lop_sparsegpt_options options_of(const lop_settings *s)
 
 /* ---- a block */
 
-static lop_status tell_part(const lop_prune_block *b, const char *part)
-{
-    return b->part == NULL ? LOP_OK : b->part(b->part_user, b->queue, part);
-}
-
 /* Of a linear the squared error of its outputs that is left, summed and with what damping adds, by token and output. */
 static lop_status linear_tell(const lop_sparsegpt *s, int32_t index, const float *error)
 {
@@ -107,7 +102,7 @@ static lop_status factor_of(lop_sparsegpt *s, int32_t index)
     }
     if (s->options.sequential && index > 0) LOP_TRY(b->again(b, index, b->linears[index].view->input));
     LOP_TRY(lop_sparsegpt_factorise(s, index, &s->factors[index]));
-    return tell_part(b, "factor");
+    return lop_method_tell(b, "factor");
 }
 
 static lop_status solve_all(lop_sparsegpt *s)
@@ -118,7 +113,7 @@ static lop_status solve_all(lop_sparsegpt *s)
         LOP_TRY(lop_log_check_stop(b->log));
         LOP_TRY(factor_of(s, i));
         LOP_TRY(lop_sparsegpt_solve(s, i));
-        LOP_TRY(tell_part(b, "solve"));
+        LOP_TRY(lop_method_tell(b, "solve"));
     }
     return tell(s);
 }
