@@ -57,14 +57,15 @@ static lop_sparsegpt_options options_of(const lop_settings *s)
 /* ---- a block */
 
 /* Of a linear the squared error of its outputs that is left, summed and with what damping adds, by token and output. */
-static lop_status linear_tell(const lop_sparsegpt *s, int32_t index, const float *error)
+static lop_status linear_tell(const lop_sparsegpt *s, int32_t index, const float *error, int64_t wrong)
 {
     const lop_prune_linear *l = &s->block->linears[index];
     const lop_sparsegpt_factor *f = &s->factors[index];
     const double outputs = (double)s->block->tokens * l->view->w.rows, sum = lop_sum_value(error);
-    if (!isfinite(sum))
-        return LOP_FAIL(LOP_E_NUMERIC, "compensating %s left the numbers: a higher damping may do",
-                        l->view->name);
+    if (!isfinite(sum) || wrong != 0)
+        return LOP_FAIL(LOP_E_NUMERIC,
+                        "compensated weights of %s leave the range of %s: a higher damping may do",
+                        l->view->name, lop_type_name(l->spare.type));
     json_t *lines = json_object_get(s->block->learned[l->block], "solve");
     if (lines == NULL) return LOP_OK; /* nobody wants to know */
     json_t *line = json_pack("{s:s, s:f, s:i, s:I, s:o}", "name", l->view->name, "damping", f->damping,
@@ -78,11 +79,13 @@ static lop_status linear_tell(const lop_sparsegpt *s, int32_t index, const float
 static lop_status tell(const lop_sparsegpt *s)
 {
     float error[LOP_SPARSEGPT_LINEARS][2];
+    int64_t wrong[LOP_SPARSEGPT_LINEARS];
     const lop_prune_block *b = s->block;
     LOP_TRY(lop_download(b->queue, s->error, error));
+    LOP_TRY(lop_download(b->queue, s->wrong, wrong));
     for (int32_t k = 0; k < LOP_SPAN_MOST; k++)
         if (b->learned[k] != NULL) LOP_TRY(lop_json_put(b->learned[k], "solve", json_array()));
-    for (int32_t i = 0; i < b->count; i++) LOP_TRY(linear_tell(s, i, error[i]));
+    for (int32_t i = 0; i < b->count; i++) LOP_TRY(linear_tell(s, i, error[i], wrong[i]));
     return LOP_OK;
 }
 
@@ -109,6 +112,7 @@ static lop_status solve_all(lop_sparsegpt *s)
 {
     lop_prune_block *b = s->block;
     LOP_TRY(lop_mat_zero(b->queue, s->error));
+    LOP_TRY(lop_mat_zero(b->queue, s->wrong));
     for (int32_t i = 0; i < b->count; i++) {
         LOP_TRY(lop_log_check_stop(b->log));
         LOP_TRY(factor_of(s, i));

@@ -42,6 +42,7 @@ typedef struct lop_sparsegpt {
     lop_mat score, select;             /* R panel elements f32; u32 */
     lop_mat row_error;                 /* (R, 1) f32: sums of squares of a row's e */
     lop_mat error;                     /* (LOP_SPARSEGPT_LINEARS, 2) f32: their sums, pairs, lop_sum_value */
+    lop_mat wrong; /* (1, LOP_SPARSEGPT_LINEARS) i64: changed weights that leave their type */
     lop_sparsegpt_factor factors[LOP_SPARSEGPT_LINEARS]; /* by linear */
 } lop_sparsegpt;
 

@@ -118,7 +118,9 @@ lop_status lop_sparsegpt_solve(lop_sparsegpt *s, int32_t index)
     for (int32_t first = 0; first < n; first += lazy) LOP_TRY(panels(&v, first, lesser(n, first + lazy)));
     LOP_TRY(lop_sum(q, row_error, lop_mat_rows(s->error, index, 1)));
     linear->changed = linear->spare;
-    return in_place ? LOP_OK : lop_cast(q, v.w, linear->spare);
+    if (!in_place) LOP_TRY(lop_cast(q, v.w, linear->spare));
+    const lop_mat scratch = lop_mat_of(s->select.buf, s->select.at, rows, 1, LOP_U32);
+    return lop_count_not_finite(q, linear->spare, scratch, lop_mat_cols(s->wrong, index, 1));
 }
 
 /* ---- placing */
@@ -181,5 +183,6 @@ lop_status lop_sparsegpt_place(lop_prune_block *block, const lop_sparsegpt_optio
     LOP_TRY(place_flat(a, m.scores, LOP_F32, &s->score));
     LOP_TRY(place_flat(a, m.select, LOP_U32, &s->select));
     LOP_TRY(lop_arena_mat(a, m.rows, 1, LOP_F32, &s->row_error));
+    LOP_TRY(lop_arena_mat(a, 1, LOP_SPARSEGPT_LINEARS, LOP_I64, &s->wrong));
     return lop_arena_mat(a, LOP_SPARSEGPT_LINEARS, 2, LOP_F32, &s->error);
 }

@@ -97,7 +97,7 @@ static lop_status place(solve_rig *r, lop_queue *q, lop_arena *a, lop_linear_vie
     *b = (lop_prune_block){.count = 1, .queue = q, .arena = a, .tokens = 1, .log = r->log};
     *l = (lop_prune_linear){.view = view, .target = r->target};
     LOP_TRY(lop_arena_mat(a, r->rows, r->n, LOP_F32, &view->w));
-    LOP_TRY(lop_arena_mat(a, r->rows, r->n, LOP_F32, &l->spare));
+    LOP_TRY(lop_arena_mat(a, r->rows, r->n, r->word, &l->spare));
     LOP_TRY(lop_arena_mat(a, r->n, r->n, LOP_F32, &l->gram));
     LOP_TRY(lop_arena_mat(a, r->rows, (r->n + 7) / 8, LOP_U8, &l->keep));
     LOP_TRY(lop_upload(q, r->w, view->w));
@@ -122,7 +122,7 @@ static lop_status run(solve_rig *r, lop_queue *q, lop_arena *a, unsigned char *b
     LOP_TRY(lop_upload(q, bits, b.linears[0].keep));
     b.learned[0] = json_object();
     lop_status status = lop_sparsegpt_run(&b, &r->options);
-    if (status == LOP_OK) status = lop_download(q, b.linears[0].changed, r->q);
+    if (status == LOP_OK && r->word == LOP_F32) status = lop_download(q, b.linears[0].changed, r->q);
     if (status == LOP_OK) status = lop_download(q, b.linears[0].keep, bits);
     if (status == LOP_OK) bits_of(r, true, bits);
     if (status == LOP_OK) tell_take(r, b.learned[0]);

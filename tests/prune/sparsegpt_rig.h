@@ -7,6 +7,7 @@
 
 typedef struct solve_rig {
     int32_t rows, n;
+    lop_type word;   /* that changed weights are rounded to; q is theirs only in f32 */
     float *w, *gram; /* (rows, n), (n, n): as uploaded */
     double *h;       /* (n, n): of `gram`'s lower triangle, with what damping adds and revives */
     float *q;        /* (rows, n): what comes out */

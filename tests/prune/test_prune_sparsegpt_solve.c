@@ -353,13 +353,37 @@ static void not_a_number(void **state)
     solve_rig_close(&r);
 }
 
+/* Of two equal columns one goes and the other takes its weight: twice as much as f16 can hold. */
+static void beyond_the_word(void **state)
+{
+    (void)state;
+    static const struct {
+        lop_type word;
+        float weight;
+        bool holds;
+    } cases[] = {
+        {LOP_F32, 6e4f, true}, {LOP_BF16, 6e4f, true}, {LOP_F16, 1e4f, true}, {LOP_F16, 6e4f, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        solve_rig r;
+        solve_rig_open(&r, 3, 16, RIG_TWINS, 41);
+        r.word = cases[i].word;
+        for (int32_t k = 0; k < r.rows * r.n; k++) r.w[k] = cases[i].weight;
+        if (cases[i].holds)
+            solve(&r);
+        else
+            prune_fails(solve_rig_run(&r), LOP_E_NUMERIC,
+                        "compensated weights of linear leave the range of f16");
+        solve_rig_close(&r);
+    }
+}
+
 int test_prune_sparsegpt_solve(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(definition),   cmocka_unit_test(prefixes),     cmocka_unit_test(identities),
-        cmocka_unit_test(brute_force),  cmocka_unit_test(orthogonal),   cmocka_unit_test(any_scale),
-        cmocka_unit_test(dead_columns), cmocka_unit_test(nothing_seen), cmocka_unit_test(singular),
-        cmocka_unit_test(not_a_number),
+        cmocka_unit_test(definition),   cmocka_unit_test(prefixes),        cmocka_unit_test(identities),
+        cmocka_unit_test(brute_force),  cmocka_unit_test(orthogonal),      cmocka_unit_test(any_scale),
+        cmocka_unit_test(dead_columns), cmocka_unit_test(nothing_seen),    cmocka_unit_test(singular),
+        cmocka_unit_test(not_a_number), cmocka_unit_test(beyond_the_word),
     };
     return cmocka_run_group_tests_name("sparsegpt solve", tests, NULL, NULL);
 }
