@@ -28,6 +28,7 @@ typedef struct lop_need {
     int32_t windows; /* of one step of learning */
     int32_t epochs;  /* times that it learns from all windows */
     int32_t span;    /* neighbouring blocks that it is given at once, where there are so many */
+    int32_t again;   /* times that it has a block run once more (lop_again_fn) */
 } lop_need;
 
 enum { LOP_SPAN_MOST = 2 };

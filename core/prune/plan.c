@@ -53,15 +53,15 @@ static double flops_of_learning(const lop_run *run, double forward)
     return run->need.epochs * (forward + back);
 }
 
-/* What a Gram matrix of every distinct input takes, by token. */
-static double flops_of_grams(const lop_run *run)
+/* What a Gram matrix of every distinct input takes, by token; `behind`: of those that others of the block feed. */
+static double flops_of_grams(const lop_run *run, bool behind)
 {
     double sum = 0.0;
     bool seen[LOP_INPUT_COUNT] = {false};
     if ((run->need.what & LOP_NEED_GRAM) == 0) return 0.0;
     for (int i = 0; i < LOP_LINEAR_COUNT; i++) {
         const lop_linear_file *l = &run->net.blocks[0].linear[i];
-        if (l->weight == NULL || seen[l->input]) continue;
+        if (l->weight == NULL || seen[l->input] || (behind && l->input == LOP_INPUT_ATTENTION)) continue;
         seen[l->input] = true;
         sum += (double)l->in * ((double)l->in + 1.0);
     }
@@ -90,8 +90,15 @@ static double flops_of_pruning(const lop_run *run)
     return run->update == NULL ? method : method + flops_of(run, run->update->flops);
 }
 
-/* Calibration: one dense forward of every block, and one of the dense model's stream if that is kept; learning, where the method does; propagation: one forward of the pruned
- * block, and one more for each loss that needs its own. */
+/* Of blocks that run once more before their inputs but the first; `once`: a forward of all blocks. */
+static double flops_of_again(const lop_run *run, double once, double tokens)
+{
+    return run->need.again == 0 ? 0.0 : run->need.again * once + flops_of_grams(run, true) * tokens;
+}
+
+/* Calibration: one dense forward of every block, and one of the dense model's stream if that is kept; learning, where the
+ * method does; pruning: what it runs again; propagation: one forward of the pruned block, and one more for each loss that
+ * needs its own. */
 static lop_status plan_make(const lop_run *run, json_t **out)
 {
     lop_place place;
@@ -108,9 +115,9 @@ static lop_status plan_make(const lop_run *run, json_t **out)
     const stage stages[] = {
         {"load", bytes.weights, reader, 0, 0.0},
         {"calibrate", bytes.device, reader, 0,
-         once * (lop_run_has_dense_stream(run) ? 2.0 : 1.0) + flops_of_grams(run) * tokens},
+         once * (lop_run_has_dense_stream(run) ? 2.0 : 1.0) + flops_of_grams(run, false) * tokens},
         {lop_run_learns(run) ? "learn" : NULL, bytes.device, reader, 0, flops_of_learning(run, once)},
-        {"prune", bytes.device, reader, 0, flops_of_pruning(run)},
+        {"prune", bytes.device, reader, 0, flops_of_pruning(run) + flops_of_again(run, once, tokens)},
         {"propagate", bytes.device, reader, 0, once * (run->options.loss_before ? 2.0 : 1.0)},
         {"write", bytes.weights, 2 * (uint64_t)lop_run_job_bytes(run), disk, 0.0},
     };

@@ -38,7 +38,8 @@ static const lop_option options[] = {
 static lop_status ask(const lop_settings *settings, const lop_target *target, lop_log *log, lop_need *need)
 {
     const int32_t panel = (int32_t)lop_settings_int(settings, "block-size");
-    (void)log, (void)need;
+    (void)log;
+    if (lop_settings_flag(settings, "true-sequential")) need->again = LOP_INPUT_COUNT - 1;
     if (panel % 8 != 0) return LOP_FAIL(LOP_E_ARGUMENT, "block-size is %d: expected a multiple of 8", panel);
     if (target->group == 0 || panel % target->group == 0) return LOP_OK;
     return LOP_FAIL(LOP_E_ARGUMENT,

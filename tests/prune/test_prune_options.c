@@ -172,34 +172,71 @@ static void report_keys(void **state)
     bench_close(&b);
 }
 
-static void plan(void **state)
+/* The plan of a prune, of at most two settings more. */
+static json_t *planned(const prune_bench *b, const char *method, const lop_setting *more)
 {
-    (void)state;
-    prune_bench b;
     lop_device device;
     lop_checkpoint *model = NULL;
     lop_option_set set;
     lop_settings settings;
     char *text = NULL;
     json_t *root = NULL;
-    bench_open(&b, (made_shape){.blocks = 2});
-    const lop_setting how[] = {half, {"calib", b.ids}, {"nsamples", "6"}, {"seqlen", "32"}};
-    lop_prune_option_set(lop_method_find("wanda"), &set);
-    prune_ok(lop_settings_open(&set, how, 4, &settings));
+    lop_setting how[6] = {half, {"calib", b->ids}, {"nsamples", "6"}, {"seqlen", "32"}};
+    int count = 4;
+    for (; more->name != NULL; more++) how[count++] = *more;
+    lop_prune_option_set(lop_method_find(method), &set);
+    prune_ok(lop_settings_open(&set, how, count, &settings));
     prune_ok(test_device_open(prune_backend, &device));
-    prune_ok(lop_checkpoint_open(b.model.folder, &model));
+    prune_ok(lop_checkpoint_open(b->model.folder, &model));
     const lop_prune_call call = {
-        .device = &device, .model = model, .method = "wanda", .settings = &settings, .save = b.save};
+        .device = &device, .model = model, .method = method, .settings = &settings, .save = b->save};
     prune_ok(lop_prune_plan(&call, &text));
     prune_ok(lop_json_parse(text, strlen(text), &root));
-    assert_true(json_at(root, "peak.host") > 0.0 && json_at(root, "peak.disk") > 0.0);
-    assert_int_equal(json_array_size(json_object_get(root, "stages")), 5);
-    assert_false(lop_path_is_folder(b.save));
-    json_decref(root);
     lop_free(text);
     lop_checkpoint_close(model);
     lop_device_close(&device);
     lop_settings_close(&settings);
+    return root;
+}
+
+static void plan(void **state)
+{
+    (void)state;
+    prune_bench b;
+    bench_open(&b, (made_shape){.blocks = 2});
+    json_t *root = planned(&b, "wanda", (const lop_setting[]){{NULL, NULL}});
+    assert_true(json_at(root, "peak.host") > 0.0 && json_at(root, "peak.disk") > 0.0);
+    assert_int_equal(json_array_size(json_object_get(root, "stages")), 5);
+    assert_false(lop_path_is_folder(b.save));
+    json_decref(root);
+    bench_close(&b);
+}
+
+static double stage_flops(const json_t *plan, const char *name)
+{
+    size_t i;
+    json_t *stage;
+    json_array_foreach(json_object_get(plan, "stages"), i,
+                       stage) if (strcmp(json_string_value(json_object_get(stage, "name")), name) ==
+                                  0) return json_at(stage, "flops");
+    fail_msg("the plan has no stage %s", name);
+    return 0.0;
+}
+
+/* Blocks that run three times more: three forwards, and of their Gram matrices all but the first input's. */
+static void plan_of_again(void **state)
+{
+    (void)state;
+    prune_bench b;
+    bench_open(&b, (made_shape){.blocks = 2});
+    json_t *once = planned(&b, "sparsegpt", (const lop_setting[]){{NULL, NULL}}),
+           *again = planned(&b, "sparsegpt", (const lop_setting[]){{"true-sequential", "on"}, {NULL, NULL}});
+    const double more = stage_flops(again, "prune") - stage_flops(once, "prune"),
+                 forward = stage_flops(once, "propagate"), grams = stage_flops(once, "calibrate") - forward;
+    assert_true(more > 3.0 * forward && more < 3.0 * forward + grams);
+    assert_true(stage_flops(again, "calibrate") == stage_flops(once, "calibrate"));
+    json_decref(again);
+    json_decref(once);
     bench_close(&b);
 }
 
@@ -208,6 +245,7 @@ int test_prune_options(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_settings), cmocka_unit_test(methods),     cmocka_unit_test(left_out),
         cmocka_unit_test(without_data),   cmocka_unit_test(report_keys), cmocka_unit_test(plan),
+        cmocka_unit_test(plan_of_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
