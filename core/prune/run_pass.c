@@ -1,8 +1,8 @@
 /* run_pass.c - calibration windows through the span at work: dense for statistics, pruned, block by block, for what the next
  * one sees.
  *
- * Hidden states are f32 inside a span and of the device's word between blocks that are written. A pass queues all its batches: values that
- * are no numbers are counted on the device (run_count.c), losses added up there. */
+ * Hidden states are f32 inside a span and of the device's word between blocks that are written. A pass queues all its
+ * batches: values that are no numbers are counted on the device (run_count.c), losses added up there. */
 #include "core/prune/run_parts.h"
 
 static lop_status stream_put(lop_run *run, int32_t batch, lop_mat x)
@@ -247,14 +247,18 @@ lop_status lop_run_pass_pruned(lop_run *run)
     return LOP_OK;
 }
 
+/* Where the input is what the dense model's stream is rounded to, that stream is already behind all that is written: going
+ * through dense blocks would round at each, as no run before this one did. */
 lop_status lop_run_pass_replay(lop_run *run, int32_t index)
 {
     const lop_watch watch = {.last_needed = true};
+    const bool led = run->options.dense_stream && lop_run_has_dense_stream(run);
     if (index + run->span_count == run->net.config->blocks) return LOP_OK;
     for (int32_t i = 0; i < run->input.count; i++) {
         const lop_mat x = batch_x(run, i);
-        LOP_TRY(batch_load(run, &run->input, i, x));
-        for (int32_t k = 0; k < run->span_count; k++) LOP_TRY(block_forward(run, run->span[k], x, &watch));
+        LOP_TRY(batch_load(run, led ? &run->dense : &run->input, i, x));
+        for (int32_t k = 0; k < run->span_count && !led; k++)
+            LOP_TRY(block_forward(run, run->span[k], x, &watch));
         LOP_TRY(stream_put(run, i, x));
         tell(run, index, (double)(i + 1) / run->input.count);
     }

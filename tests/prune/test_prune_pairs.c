@@ -198,6 +198,7 @@ static void stopped_between_two(void **state)
                                           {{"quantize-bits", "4"}, {"quantize-clip", "none"}},
                                           {{"rank-by", "sparsegpt"}, {"granularity", "layer"}},
                                           {{"propagate", "dense"}, {"losses", "off"}},
+                                          {{"propagate", "dense"}, {"target", "dense-stream"}},
                                           {{"update", "sparsegpt"}, {"step-windows", "2"}}};
     for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) {
         prune_bench b;
