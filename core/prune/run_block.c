@@ -201,7 +201,7 @@ static lop_status finish_block(lop_run *run, const lop_prune_block *chosen, doub
     return hand_over(run, from, &counts, job);
 }
 
-/* The host waits for the device twice: for what the method decides on, and at the end of each block. */
+/* The host waits for the device, beside what the method does: for what it decides on, and at the end of each block. */
 lop_status lop_run_compute(lop_run *run, int32_t index, int32_t count)
 {
     double from = lop_clock_seconds();
