@@ -2,9 +2,9 @@
  * does not: threads, a budget, being stopped or killed in the middle of learning. */
 #include "core/base/file.h"
 #include "core/base/memory.h"
-#include "tests/harness/far_memory.h"
 #include "tests/prune/groups.h"
 #include "tests/prune/prune_bench.h"
+#include "tests/prune/stopper.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -201,32 +201,6 @@ static void hidden_states_on_the_host(void **state)
 
 /* ---- stopped in the middle of learning */
 
-/* A backend that asks its run to stop when as many bucket sums have been launched. The double of far_memory.h is one object a
- * device, which knows itself by its place: it is changed where it stands. */
-static struct {
-    lop_backend shown, real;
-    lop_log log;
-    int launches, stop_at;
-} stopper;
-
-static lop_status launch_and_stop(lop_queue *q, lop_kernel k, lop_type word, bool wide, int32_t groups,
-                                  int32_t lanes, size_t local_bytes, int32_t nargs, const lop_arg *args)
-{
-    if (k == LOP_KERNEL_bucket_row && ++stopper.launches == stopper.stop_at)
-        atomic_store(&stopper.log.stop, true);
-    return stopper.real.launch(q, k, word, wide, groups, lanes, local_bytes, nargs, args);
-}
-
-static void stopper_attach(lop_device *device)
-{
-    const bool far = strcmp(prune_backend, FAR_MEMORY) == 0;
-    lop_backend *shown = far ? (lop_backend *)(uintptr_t)device->backend : &stopper.shown;
-    stopper.real = *device->backend;
-    stopper.shown = *device->backend;
-    shown->launch = launch_and_stop;
-    device->backend = shown;
-}
-
 /* Six windows an epoch: within a step of the second block, or pair of them, and at its last. */
 static void stopped_and_resumed(void **state)
 {
@@ -240,10 +214,9 @@ static void stopped_and_resumed(void **state)
         json_decref(prune_report(&t));
         t = learned_try(&b, which, true);
         t.save = bench_other(&b, "stopped");
-        stopper.launches = 0;
-        stopper.stop_at = linears * steps + (i % 2 ? linears * (steps - 1) : which > 0 ? 10 : 3);
-        atomic_store(&stopper.log.stop, false);
-        t.log = &stopper.log;
+        const int into = i % 2 ? linears * (steps - 1) : which > 0 ? 10 : 3;
+        stopper_set(LOP_KERNEL_bucket_row, linears * steps + into);
+        t.log = stopper_log();
         t.attach = stopper_attach;
         prune_fails(prune_do(&t, &text), LOP_E_STOPPED, "");
         t.log = NULL;

@@ -1,9 +1,9 @@
 /* test_prune_sparsegpt.c - whole prunes by SparseGPT and with its update: what the report says, exact counts, patterns, and what
  * must not change a bit: threads, where hidden states lie, being stopped in the middle of a block. */
 #include "core/base/memory.h"
-#include "tests/harness/far_memory.h"
 #include "tests/prune/groups.h"
 #include "tests/prune/prune_bench.h"
+#include "tests/prune/stopper.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -188,31 +188,6 @@ static void threads(void **state)
     }
 }
 
-/* Stops a run when the n-th panel is walked. */
-static struct {
-    lop_backend real, shown;
-    lop_log log;
-    int64_t launches, stop_at;
-} stopper;
-
-static lop_status launch_and_stop(lop_queue *q, lop_kernel k, lop_type word, bool wide, int32_t groups,
-                                  int32_t lanes, size_t local_bytes, int32_t nargs, const lop_arg *args)
-{
-    if (k == LOP_KERNEL_sparsegpt_row && ++stopper.launches == stopper.stop_at)
-        atomic_store(&stopper.log.stop, true);
-    return stopper.real.launch(q, k, word, wide, groups, lanes, local_bytes, nargs, args);
-}
-
-static void stopper_attach(lop_device *device)
-{
-    const bool far = strcmp(prune_backend, FAR_MEMORY) == 0;
-    lop_backend *shown = far ? (lop_backend *)(uintptr_t)device->backend : &stopper.shown;
-    stopper.real = *device->backend;
-    stopper.shown = *device->backend;
-    shown->launch = launch_and_stop;
-    device->backend = shown;
-}
-
 /* In the middle of the second block, whose linears are solved for one after the other; and at its last panel. */
 static void stopped_and_resumed(void **state)
 {
@@ -223,17 +198,14 @@ static void stopped_and_resumed(void **state)
         const way *w = &ways[i / 2];
         bench_open(&b, w->shape);
         prune_try t = try_of(&b, w, false);
-        stopper.launches = 0;
-        stopper.stop_at = -1;
+        stopper_set(LOP_KERNEL_sparsegpt_row, -1);
         t.attach = stopper_attach;
         json_decref(prune_report(&t));
-        const int64_t all = stopper.launches;
+        const int64_t all = stopper_launches();
         t = try_of(&b, w, true);
         t.save = bench_other(&b, "stopped");
-        stopper.launches = 0;
-        stopper.stop_at = i % 2 == 0 ? all * 3 / 4 + 1 : all;
-        atomic_store(&stopper.log.stop, false);
-        t.log = &stopper.log;
+        stopper_set(LOP_KERNEL_sparsegpt_row, i % 2 == 0 ? all * 3 / 4 + 1 : all);
+        t.log = stopper_log();
         t.attach = stopper_attach;
         prune_fails(prune_do(&t, &text), LOP_E_STOPPED, "");
         t.log = NULL;
