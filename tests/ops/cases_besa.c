@@ -227,13 +227,9 @@ static const op_case table[] = {
      mean_reference, NULL},
     {"rate_grad", 1u << LOP_F32, KINDS_LOGITS, 2, CASE_LAUNCH, &shapes_logits, grad_mats, grad_call,
      grad_reference, NULL},
-};
-const case_list cases_besa = {table, sizeof table / sizeof table[0]};
-
-static const op_case prices[] = {
     {"rate_slope", 1u << LOP_F32, KINDS_LOGITS, 2, CASE_LAUNCH, &shapes_logits, slope_mats, slope_call,
      slope_reference, NULL},
     {"rate_price", 1u << LOP_F32, 1u << KIND_UNIFORM, 1, CASE_LAUNCH, &shapes_logits, price_mats, price_call,
      price_reference, NULL},
 };
-const case_list cases_prices = {prices, sizeof prices / sizeof prices[0]};
+const case_list cases_besa = {table, sizeof table / sizeof table[0]};

@@ -66,11 +66,13 @@ static void scalars_step(scalars *s, const lop_prodigy_args *a, near along, near
     s->numerator = lossy(old.at - moved.at, old.off + moved.off + 0x1p-44 * (fabs(old.at) + fabs(moved.at)));
     s->denominator = size;
     const near estimate = over(times(of(a->d_coef), s->numerator), s->denominator);
-    if (estimate.at + estimate.off < s->most.at - s->most.off) return;
-    const bool sure = estimate.at - estimate.off > s->most.at + s->most.off;
-    const double off = sure ? estimate.off : fmax(estimate.off, s->most.off);
-    s->most = (near){fmax(estimate.at, s->most.at), off};
-    s->d = s->most;
+    if (estimate.at + estimate.off >= s->most.at - s->most.off) {
+        const bool sure = estimate.at - estimate.off > s->most.at + s->most.off;
+        const double off = sure ? estimate.off : fmax(estimate.off, s->most.off);
+        s->most = (near){fmax(estimate.at, s->most.at), off};
+    }
+    const near limit = times(s->d.at == a->d0 ? s->most : s->d, (near){(double)a->growth, 0.0});
+    s->d = limit.at < s->most.at ? limit : s->most;
 }
 
 /* ---- the run: one parameter a row and gradients that are powers of two, so that a row's product and sum lose nothing.
@@ -81,13 +83,14 @@ typedef struct told {
     int32_t rows, steps;
     bool turning;
     double lr, d_coef;
-    float g_scale;
+    float g_scale, growth;
     double allowed; /* of d, at most, at the end */
 } told;
 static const told runs[] = {
-    {"constant, d_coef 1", 2, 10, false, 1.0, 1.0, 1.0f, 1e-9},
-    {"constant, d_coef 5", 2, 10, false, 1.0, 5.0, 1.0f, 1e-9},
-    {"changing", ROWS, 60, true, 0.7, 2.2, 0.25f, 1e-8},
+    {"constant, d_coef 1", 2, 10, false, 1.0, 1.0, 1.0f, INFINITY, 1e-9},
+    {"constant, d_coef 5", 2, 10, false, 1.0, 5.0, 1.0f, INFINITY, 1e-9},
+    {"constant, of limited growth", 2, 10, false, 1.0, 5.0, 1.0f, 1.5f, 1e-9},
+    {"changing", ROWS, 60, true, 0.7, 2.2, 0.25f, INFINITY, 1e-8},
 };
 
 static void gradient(const told *t, uint32_t *random, const float *x, float *g)
@@ -123,7 +126,7 @@ static void run_check(harness *h, const told *t)
     for (int i = 0; i < MATS; i++) *mats[i] = lop_mat_of(&buf, (int64_t)i * ROWS, t->rows, 1, LOP_F32);
     a.parts = lop_mat_of(&buf, (int64_t)MATS * ROWS, t->rows, 2, LOP_F32);
     a.state = lop_mat_of(&buf, (int64_t)(MATS + 2) * ROWS, 1, LOP_PRODIGY_STATE, LOP_F32);
-    a.lr = t->lr, a.d_coef = t->d_coef, a.g_scale = t->g_scale;
+    a.lr = t->lr, a.d_coef = t->d_coef, a.g_scale = t->g_scale, a.growth = t->growth;
     scalars want = {of(a.d0), of(a.d0), {0.0, 0.0}, {0.0, 0.0}};
     done(lop_upload(q, x, a.x));
     done(lop_prodigy_begin(q, &a));

@@ -40,17 +40,36 @@ static near times(near a, near b)
     return rounded(a.at * b.at, fabs(a.at) * b.off + fabs(b.at) * a.off + a.off * b.off, 1.0);
 }
 
-/* To 2.5 ulp, roots to 3: OpenCL's least, without an option. */
-static near over(near a, near b)
+/* What else is known of a quotient a / b as f32 has it: that its b is no less in size than one number, itself no more than
+ * another. */
+typedef struct limits {
+    double least, most;
+} limits;
+/* Enough where b is known to a fraction of itself. */
+static const limits unlimited = {0.0, (double)INFINITY};
+
+/* How far a quotient lies from a / b before it is rounded. With a' and b' the operands that f32 has,
+ *     a' / b' - a / b = ((a' - a) - (a / b) (b' - b)) / b',
+ * whatever the errors, and b' is at least |b| - off. Where that is little or below 0, what is known of b' takes its place, and
+ * no quotient of at most `most` lies further than most + |a / b| from this one. */
+static double quotient_off(near a, near b, limits known)
 {
-    const double at = a.at / b.at;
-    return rounded(at, (a.off + fabs(at) * b.off) / (fabs(b.at) - b.off), 5.0);
+    const double at = fabs(a.at / b.at), low = fmax(fabs(b.at) - b.off, known.least);
+    const double carried = low > 0.0 ? (a.off + at * b.off) / low : (double)INFINITY;
+    return fmin(carried, known.most + at);
 }
 
+/* To 2.5 ulp, roots to 3: OpenCL's least, without an option. */
+static near over(near a, near b, limits known)
+{
+    return rounded(a.at / b.at, quotient_off(a, b, known), 5.0);
+}
+
+/* Roots of all of [a - off, a + off] that is not below 0: of its lower end, or of 0, the furthest unless off is above a. */
 static near root(near a)
 {
-    const double at = sqrt(a.at);
-    return rounded(at, fmin(sqrt(a.off), a.off / at), 6.0);
+    const double at = sqrt(a.at), down = a.off < a.at ? a.off / (at + sqrt(a.at - a.off)) : at;
+    return rounded(at, fmax(down, sqrt(a.at + a.off) - at), 6.0);
 }
 
 /* The same on numbers of two floats: products, sums and quotients lose 2^-44 at most, and of what underflows the few parts
@@ -75,10 +94,10 @@ static near twofold_times(near a, near b)
     return twofold(a.at * b.at, fabs(a.at) * b.off + fabs(b.at) * a.off + a.off * b.off);
 }
 
-static near twofold_over(near a, near b)
+static near twofold_over(near a, near b, limits known)
 {
-    const double at = a.at / b.at, lost = 8.0 * (double)FLT_MIN;
-    return twofold(at, (a.off + fabs(at) * b.off + lost) / (fabs(b.at) - b.off));
+    const near lossy = {a.at, a.off + 8.0 * (double)FLT_MIN};
+    return twofold(a.at / b.at, quotient_off(lossy, b, known));
 }
 
 static near met(near a) /* where it meets a matrix */
@@ -133,14 +152,14 @@ void ref_adam_step(const ref_adam_numbers *how, ref_mat *x, const ref_mat *g, re
     const double n = step->at[0] += 1.0;
     const near one = {1.0, 0.0}, rest1 = of(1.0 - how->beta1), rest2 = of(1.0 - how->beta2);
     const near beta1 = less(one, rest1), beta2 = less(one, rest2);
-    const near pace = over(of(how->lr), power_rest(how->beta1, n));
-    const near spread = over(one, root(power_rest(how->beta2, n)));
+    const near pace = over(of(how->lr), power_rest(how->beta1, n), unlimited);
+    const near spread = over(one, root(power_rest(how->beta2, n)), unlimited);
     const near keep = of(1.0 - how->lr * how->decay);
     for (int64_t i = 0; i < elements(x); i++) {
         const near t = times(of(how->g_scale), get(g, i));
         const near mean = sum(times(beta1, get(m, i)), times(rest1, t));
         const near square = sum(times(beta2, get(v, i)), times(rest2, times(t, t)));
-        const near move = over(mean, sum(times(spread, root(square)), of(how->eps)));
+        const near move = over(mean, sum(times(spread, root(square)), of(how->eps)), unlimited);
         put(m, i, mean);
         put(v, i, square);
         put(x, i, less(times(keep, get(x, i)), times(pace, move)));
@@ -159,25 +178,76 @@ void ref_prodigy_zero(double d0, ref_mat *const mats[REF_PRODIGY_MATS])
     for (int k = REF_PRODIGY_M; k < REF_PRODIGY_MATS; k++) mats[k]->terms = 1;
 }
 
-/* Takes g into s and gives the two sums of the estimate: g x and |s|, whose terms add up as in any sum. */
-static void prodigy_sums(const ref_prodigy_numbers *how, near share, ref_mat *const mats[REF_PRODIGY_MATS],
-                         near *along, near *size)
+/* The sums of the estimate, g x and |s|. Of |s| at least `kept` is left from the steps before, and for each unit of share at
+ * least `grown` is new. */
+typedef struct prodigy_sums {
+    near along, size;
+    double kept, grown;
+} prodigy_sums;
+
+/* Takes g into s and sums up. A row's terms add up as in any sum of f32, the rows' sums in two floats; so rows that all err
+ * the same way err by no more than one row does for its size. */
+static void prodigy_sum(const ref_prodigy_numbers *how, near share, ref_mat *const mats[REF_PRODIGY_MATS],
+                        prodigy_sums *out)
 {
     const near beta3 = of(sqrt(how->beta2)), scaled = met(twofold_times(share, twofold_of(how->g_scale)));
-    const int64_t n = elements(mats[REF_PRODIGY_X]);
+    const ref_mat *x = mats[REF_PRODIGY_X];
+    const int64_t n = elements(x);
+    const double loss = 4.0 * EPS * (1.0 + sqrt(x->cols)) + 4.0 * EPS * EPS * (1.0 + sqrt(x->rows));
     double products = 0.0;
-    *along = *size = (near){0.0, 0.0};
+    *out = (prodigy_sums){{0.0, 0.0}, {0.0, 0.0}, 0.0, 0.0};
     for (int64_t i = 0; i < n; i++) {
-        const near g = get(mats[REF_PRODIGY_G], i);
-        const near product = times(of(how->g_scale), times(g, get(mats[REF_PRODIGY_X], i)));
-        const near s = sum(times(beta3, get(mats[REF_PRODIGY_S], i)), times(scaled, g));
+        const near g = get(mats[REF_PRODIGY_G], i), before = get(mats[REF_PRODIGY_S], i);
+        const near product = times(of(how->g_scale), times(g, get(x, i)));
+        const near s = sum(times(beta3, before), times(scaled, g));
         put(mats[REF_PRODIGY_S], i, s);
-        *along = (near){along->at + product.at, along->off + product.off};
-        *size = (near){size->at + fabs(s.at), size->off + s.off};
-        products += fabs(product.at);
+        out->along = (near){out->along.at + product.at, out->along.off + product.off};
+        out->size = (near){out->size.at + fabs(s.at), out->size.off + s.off};
+        products += fabs(product.at) + product.off;
+        if (fabs(before.at) <= before.off || before.at * g.at <= 0.0) continue; /* |s| may have fallen */
+        out->kept += beta3.at * (fabs(before.at) - before.off);
+        out->grown += how->g_scale * fabs(g.at);
     }
-    along->off += 4.0 * EPS * (1.0 + sqrt((double)n)) * products;
-    size->off += 4.0 * EPS * (1.0 + sqrt((double)n)) * size->at;
+    out->along.off += loss * products;
+    out->size.off += loss * (out->size.at + out->size.off);
+    /* Each of the parts of |s| is rounded five times at most, then their sum as above; what is lost below the normal is taken
+     * from what was kept. */
+    out->kept = (1.0 - loss - 8.0 * EPS) * out->kept - 4.0 * (double)n * (double)FLT_MIN;
+    out->grown *= 1.0 - loss - 8.0 * EPS;
+}
+
+/* The estimate, however little is known of this step's share, for that is the same number in numerator and denominator:
+ * with share the device's, |beta3 old - share along| / |s| is at most
+ *     (beta3 |old| + share |along|) / (kept + share grown) <= max(beta3 |old| / kept, |along| / grown).
+ * where the products of the numerator lose something below the normal, each twice. */
+static near prodigy_estimate(const ref_prodigy_numbers *how, near old, near numerator,
+                             const prodigy_sums *sums)
+{
+    const near factor = twofold_of(how->d_coef), before = twofold_times(factor, old),
+               along = twofold_times(factor, sums->along);
+    const double lost = 16.0 * (1.0 + how->d_coef) * (double)FLT_MIN;
+    const double by_old = (fabs(before.at) + before.off + lost) / sums->kept,
+                 by_new = (fabs(along.at) + along.off) / sums->grown;
+    const bool bounded = sums->kept > 0.0 && sums->grown > 0.0;
+    const limits known = {sums->kept, (1.0 + 0x1p-40) * fmax(by_old, by_new)};
+    return twofold_over(twofold_times(factor, numerator), sums->size, bounded ? known : unlimited);
+}
+
+/* m / (sqrt(v) + floor), however little is known of d, for that is the same number in m and v: what g is multiplied by for m
+ * is c times the root of what g^2 is multiplied by for v, c = (1 - beta1) / sqrt(1 - beta2). So as long as |m| <= k sqrt(v),
+ * after a step, by Cauchy and Schwarz,
+ *     |m| <= beta1 k sqrt(v) + c sqrt(to_v) |g| <= sqrt(k^2 beta1^2 / beta2 + c^2) sqrt(beta2 v + to_v g^2),
+ * and from 0 on k^2 stays below c^2 / (1 - beta1^2 / beta2). A step rounds k^2 by less than 64 eps of itself. What m and v
+ * lose below the normal, 2 and 3 times its least, m keeps for 1 / (1 - beta1) steps, and it is divided by the floor, which is
+ * not below what it starts at, for d never falls. */
+static limits move_limits(const ref_prodigy_numbers *how)
+{
+    const double lost = 3.0 * (double)FLT_MIN, rest1 = 1.0 - how->beta1, kept = 1.0 - 64.0 * EPS;
+    const double least = kept * how->d0 * how->eps - lost;
+    const double room = kept - how->beta1 * how->beta1 / how->beta2;
+    if (!(room > 0.0 && least > 0.0)) return (limits){fmax(least, 0.0), (double)INFINITY};
+    const double most = rest1 / sqrt((1.0 - how->beta2) * room);
+    return (limits){least, most + 2.0 * (most * sqrt(lost) + lost) / (rest1 * least)};
 }
 
 /* The larger of two, and the smaller; what is no number is taken. Where it is not sure which, the error is that of either. */
@@ -195,28 +265,41 @@ static near smallest(near a, near b)
     return (near){a.at < b.at ? a.at : b.at, fmax(a.off, b.off)};
 }
 
+/* What the growth of d is limited by: d, or the estimate if that is more and d is still where it began. The device may
+ * take it to have moved where it has not, or the other way round, unless d is far from its beginning for what it lies off,
+ * or as sure as a number of the call. */
+static near growth_base(double d0, near d, near estimate)
+{
+    const near start = twofold_of(d0), more = largest(d, estimate);
+    const bool first = d.at == d0;
+    const near base = first ? more : d, other = first ? d : more;
+    if (fabs(d.at - d0) > d.off + start.off || (first && d.off <= 2.0 * start.off)) return base;
+    return (near){base.at, fmax(base.off, fabs(other.at - base.at) + other.off)};
+}
+
 void ref_prodigy_once(const ref_prodigy_numbers *how, ref_mat *const mats[REF_PRODIGY_MATS])
 {
     ref_mat *x = mats[REF_PRODIGY_X], *m = mats[REF_PRODIGY_M], *v = mats[REF_PRODIGY_V],
             *state = mats[REF_PRODIGY_STATE];
     const near d = get_twofold(state, 0), lr = twofold_of(how->lr), scale = twofold_of(how->g_scale);
     const near share = twofold_times(get_twofold(state, 2), lr), beta3 = twofold_of(sqrt(how->beta2));
-    near along, size;
+    const near old = twofold_times(beta3, get_twofold(state, 3));
+    const limits moves = move_limits(how);
+    prodigy_sums sums;
     if (elements(x) == 0) return;
-    prodigy_sums(how, share, mats, &along, &size);
-    put_twofold(state, 4, size);
-    if (size.at == 0.0) return;
-    const near numerator =
-        twofold_less(twofold_times(beta3, get_twofold(state, 3)), twofold_times(share, along));
-    const near estimate = twofold_over(twofold_times(twofold_of(how->d_coef), numerator), size);
+    prodigy_sum(how, share, mats, &sums);
+    put_twofold(state, 4, sums.size);
+    if (sums.size.at == 0.0) return;
+    const near numerator = twofold_less(old, twofold_times(share, sums.along));
+    const near estimate = prodigy_estimate(how, old, numerator, &sums);
     const near most = largest(get_twofold(state, 1), estimate);
-    const near base = d.at == how->d0 ? largest(d, estimate) : d;
-    const near next = smallest(twofold_times((near){how->growth, 0.0}, base), most);
+    const near next =
+        smallest(twofold_times((near){how->growth, 0.0}, growth_base(how->d0, d, estimate)), most);
     const near to_m = met(twofold_times(d, twofold_times(twofold_of(1.0 - how->beta1), scale))),
                to_v = met(twofold_times(twofold_times(d, d),
                                         twofold_of((1.0 - how->beta2) * how->g_scale * how->g_scale)));
     const near rate = met(twofold_times(d, lr)), floor = met(twofold_times(next, twofold_of(how->eps)));
-    const near pairs[] = {next, most, twofold_times(twofold_over(next, twofold_of(how->d0)), next),
+    const near pairs[] = {next, most, twofold_times(twofold_over(next, twofold_of(how->d0), unlimited), next),
                           numerator};
     const near floats[] = {to_m, to_v, rate, floor};
     for (int i = 0; i < 4; i++) {
@@ -227,7 +310,7 @@ void ref_prodigy_once(const ref_prodigy_numbers *how, ref_mat *const mats[REF_PR
         const near g = get(mats[REF_PRODIGY_G], i), at = get(x, i);
         const near mean = sum(times(of(how->beta1), get(m, i)), times(to_m, g));
         const near square = sum(times(of(how->beta2), get(v, i)), times(times(to_v, g), g));
-        const near move = sum(over(mean, sum(root(square), floor)), times(of(how->decay), at));
+        const near move = sum(over(mean, sum(root(square), floor), moves), times(of(how->decay), at));
         put(m, i, mean);
         put(v, i, square);
         put(x, i, less(at, times(rate, move)));
