@@ -104,10 +104,12 @@ FN u64 NAME(part_of_one)(const u64 mean, const u64 unit)
     return (high << 16) + (rest << 16) / unit;
 }
 
-/* From a row of logits, first + theta, which stands for `each` rows of R of `width` weights (the last one for what is left):
- * the mean rate alpha, that in parts of 2^32 times these weights, and how many of a row's weights go: floor(alpha width +
- * 1e-3) (rule 0), or those whose probability of going is at least alpha (rule 1). Weights of candidates are 31-bit
- * fractions of the largest, so that all sums are of integers, exact whatever the lanes; rates^2 width < 2^33.
+/* From a row of logits that began at `first` and have moved by theta, which stands for `each` rows of R of `width` weights
+ * (the last one for what is left): the mean rate alpha, that in parts of 2^32 times these weights, and how many of a row's
+ * weights go: floor(alpha width + 1e-3) (rule 0), or those whose probability of going is at least alpha (rule 1). The
+ * softmax over candidates sees first + theta (form 0), the sigmoid of that (form 1), or first + the sigmoid of theta
+ * (form 2). Weights of candidates are 31-bit fractions of the largest, so that all sums are of integers, exact whatever the
+ * lanes; rates^2 width < 2^33.
  *   Shapes   first (1, rates), theta (G, rates) f32, count (G, 1) u32, alpha (G, 1) f32, part (G, 1) i64 */
 KERNEL(rate_count_row)
 (HERE IN(f32, first), IN(f32, theta), OUT(u32, count), OUT(f32, alpha), OUT(i64, part), const int form,
@@ -118,9 +120,9 @@ KERNEL(rate_count_row)
     LOCAL u32 weight[RATES_MOST];
     GLOBAL const f32 *start = ROW(first, 0), *row = ROW(theta, GROUP);
     float top = MINUS_INFINITY;
-    EACH(q, rates) fine[q] = start[q] + row[q];
-    if (form == 1) {
-        EACH(q, rates) fine[q] = NAME(sigmoid_fine)(fine[q]);
+    EACH(q, rates) {
+        const float z = form == 2 ? row[q] : start[q] + row[q], seen = form == 0 ? z : NAME(sigmoid_fine)(z);
+        fine[q] = form == 2 ? start[q] + seen : seen;
     }
     EACH_MAX(q, rates, top) top = f_max(top, fine[q]);
     top = GROUP_MAX(top);
@@ -163,12 +165,25 @@ KERNEL(rate_mean)(HERE IN(i64, part), OUT(f32, mean), const i64 weights, const i
     }
 }
 
-/* What the softmax over candidates sees, a pack of them: where their logits began and how far they have moved; form 1: the
- * sigmoid of it. */
+FN PACK NAME(sigmoid_of)(const PACK z)
+{
+    return (PACK)(1.0f) / ((PACK)(1.0f) + f_exp(-z));
+}
+
+/* What the softmax over candidates sees, a pack of them, by its form: see rate_count_row. */
 FN PACK NAME(rate_score)(GLOBAL const f32 *first, GLOBAL const f32 *theta, const int q, const int form)
 {
-    const PACK z = LOAD_OF(f32, first, q) + LOAD_OF(f32, theta, q);
-    return form == 1 ? (PACK)(1.0f) / ((PACK)(1.0f) + f_exp(-z)) : z;
+    const PACK start = LOAD_OF(f32, first, q), moved = LOAD_OF(f32, theta, q);
+    if (form == 2) return start + NAME(sigmoid_of)(moved);
+    return form == 1 ? NAME(sigmoid_of)(start + moved) : start + moved;
+}
+
+/* A gradient by what the softmax sees, `score`, as one by theta. */
+FN PACK NAME(rate_chain)(const PACK g, const PACK score, GLOBAL const f32 *theta, const int q, const int form)
+{
+    if (form == 0) return g;
+    const PACK z = form == 1 ? score : NAME(sigmoid_of)(LOAD_OF(f32, theta, q));
+    return g * z * ((PACK)(1.0f) - z);
 }
 
 /* rises[q] = lift q less the sums of the buckets that candidate q takes: what its weight rises what is minimised by. */
@@ -249,8 +264,8 @@ KERNEL(rate_price)
 }
 
 /* grad[g,:] = the gradient of a row of logits from the bucket sums h of its mask's gradient, -sum_{b<q} h[b] for candidate q,
- * and from the penalty, slope (s - target) q / (rates - 1) for each of its weight rows, through the softmax and, with form
- * 1, the sigmoid before it. s is one float, as the authors have it: near the target its rounding weighs in s - target, and
+ * and from the penalty, slope (s - target) q / (rates - 1) for each of its weight rows, through the softmax and the sigmoid
+ * before it, if there is one. s is one float, as the authors have it: near the target its rounding weighs in s - target, and
  * moves counts later. With a price this stands for s, the target is 0 and slope the part of a row in the mean rate.
  *   Shapes   first (1, rates), theta, grad (G, rates) f32, h (G, rates - 1) f32, s (1, 1) f32 */
 KERNEL(rate_grad_row)
@@ -274,9 +289,8 @@ KERNEL(rate_grad_row)
     EACH_PACK_SUM(q, 0, rates, mean) mean += weight[q / PACKS] * rise[q / PACKS];
     const float whole = GROUP_SUM(all), middle = GROUP_SUM(mean) / whole;
     EACH_PACK(q, 0, rates) {
-        const PACK z = score[q / PACKS];
         const PACK g = weight[q / PACKS] / whole * (rise[q / PACKS] - middle);
-        STORE_OF(f32, out, q, form == 1 ? g * z * ((PACK)(1.0f) - z) : g);
+        STORE_OF(f32, out, q, NAME(rate_chain)(g, score[q / PACKS], row, q, form));
     }
 }
 

@@ -68,11 +68,13 @@ static const lop_option options[] = {
     {.name = "simplex",
      .kind = LOP_OPTION_CHOICE,
      .default_text = "auto",
-     .choices = "auto|softmax|sigmoid",
-     .help = "candidates' weights: softmax of logits, or of their sigmoids, which reaches 0.38 to 0.62 only; "
-             "auto: "
-             "sigmoid from 0.42 to 0.58",
-     .source = "LLMPrune-BESA models/sparse_layers.py; --no-sigmoid-smooth"},
+     .choices = "auto|softmax|sigmoid|tilted",
+     .help =
+         "candidates' weights: softmax of logits, or of their sigmoids, which reaches 0.38 to 0.62 only, or "
+         "of these on a line that begins at the target; auto: sigmoid from 0.42 to 0.58, softmax beyond "
+         "0.75, else tilted",
+     .source = "LLMPrune-BESA models/sparse_layers.py; --no-sigmoid-smooth; tilted is ours: the sigmoid's "
+               "bound on a step, at any target"},
     {.name = "candidates",
      .kind = LOP_OPTION_INT,
      .default_text = "100",
@@ -161,8 +163,11 @@ static lop_status ask(const lop_settings *settings, const lop_target *target, lo
     if (o.metric == LOP_BESA_BY_INVERSE) need->what |= LOP_NEED_GRAM;
     need->epochs = o.epochs;
     need->span = o.span;
-    lop_log_say(log, LOP_EVENT_NOTE, "candidates are weighed by the softmax of %s",
-                o.form == LOP_BESA_SIGMOID ? "the sigmoids of their logits" : "their logits");
+    static const char *const seen[] = {
+        [LOP_BESA_SOFTMAX] = "their logits",
+        [LOP_BESA_SIGMOID] = "the sigmoids of their logits",
+        [LOP_BESA_TILTED] = "a line that begins at the target and the sigmoids of their logits"};
+    lop_log_say(log, LOP_EVENT_NOTE, "candidates are weighed by the softmax of %s", seen[o.form]);
     return LOP_OK;
 }
 

@@ -7,8 +7,9 @@
 #include <string.h>
 
 /* The mean rate that softmax of sigmoid can reach has its bounds near 0.376 and 0.624 for 101 candidates, and its logits
- * saturate well before: outside of these the plain softmax is taken. */
-static const double sigmoid_least = 0.42, sigmoid_most = 0.58;
+ * saturate well before: outside of these it is tilted, and beyond the last one, where a tilted row's bounds are within a few
+ * hundredths of the target, the plain softmax is taken. */
+static const double sigmoid_least = 0.42, sigmoid_most = 0.58, tilted_most = 0.75;
 
 static bool is(const lop_settings *s, const char *name, const char *value)
 {
@@ -62,29 +63,38 @@ static double slope_of(const lop_besa_options *o, double most)
 
 /* What the softmax sees rises linearly with the rate. Under the sigmoid that is a line through 1/2 within (0, 1): only
  * slopes below 1 in size are. */
-static const double sigmoid_slope = 0.999, softmax_slope = 1e4;
+static const double sigmoid_slope = 0.999, free_slope = 1e4;
 
 void lop_besa_first_logits(const lop_besa_options *o, float *logit)
 {
     const bool sigmoid = o->form == LOP_BESA_SIGMOID;
-    const double slope = slope_of(o, sigmoid ? sigmoid_slope : softmax_slope);
+    const double slope = slope_of(o, sigmoid ? sigmoid_slope : free_slope);
+    /* A sigmoid's digits are added to the tilted line: it is 0 where candidates weigh most. */
+    const double zero = o->form == LOP_BESA_TILTED && slope > 0.0 ? 1.0 : 0.0;
     for (int32_t q = 0; q <= o->buckets; q++) {
         const double rate = (double)q / o->buckets, seen = 0.5 + slope * (rate - 0.5);
-        logit[q] = (float)(sigmoid ? log(seen / (1.0 - seen)) : slope * rate);
+        logit[q] = (float)(sigmoid ? log(seen / (1.0 - seen)) : slope * (rate - zero));
     }
+}
+
+static lop_besa_form form_of(double target)
+{
+    if (target > tilted_most) return LOP_BESA_SOFTMAX;
+    return target >= sigmoid_least && target <= sigmoid_most ? LOP_BESA_SIGMOID : LOP_BESA_TILTED;
 }
 
 static lop_status form_read(const lop_settings *s, lop_besa_options *o)
 {
-    const bool inside = o->target >= sigmoid_least && o->target <= sigmoid_most;
     const double most = mean_rate(o->buckets, sigmoid_slope);
-    o->form = is(s, "simplex", "sigmoid") || (is(s, "simplex", "auto") && inside) ? LOP_BESA_SIGMOID
-                                                                                  : LOP_BESA_SOFTMAX;
-    if (o->form == LOP_BESA_SOFTMAX || (o->target <= most && o->target >= 1.0 - most)) return LOP_OK;
+    o->form = is(s, "simplex", "softmax")   ? LOP_BESA_SOFTMAX
+              : is(s, "simplex", "sigmoid") ? LOP_BESA_SIGMOID
+              : is(s, "simplex", "tilted")  ? LOP_BESA_TILTED
+                                            : form_of(o->target);
+    if (o->form != LOP_BESA_SIGMOID || (o->target <= most && o->target >= 1.0 - most)) return LOP_OK;
     return LOP_FAIL(
         LOP_E_ARGUMENT,
         "sparsity %g is out of the reach of --simplex sigmoid, which begins between %.3f and %.3f: "
-        "give --simplex softmax",
+        "give --simplex tilted",
         o->target, 1.0 - most, most);
 }
 

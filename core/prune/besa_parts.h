@@ -8,7 +8,7 @@
 
 #include "core/prune/method.h"
 
-typedef enum lop_besa_form { LOP_BESA_SOFTMAX, LOP_BESA_SIGMOID } lop_besa_form;
+typedef enum lop_besa_form { LOP_BESA_SOFTMAX, LOP_BESA_SIGMOID, LOP_BESA_TILTED } lop_besa_form;
 typedef enum lop_besa_rule { LOP_BESA_BY_COUNT, LOP_BESA_BY_THRESHOLD } lop_besa_rule;
 typedef enum lop_besa_metric {
     LOP_BESA_BY_WANDA,

@@ -71,7 +71,7 @@ static void flip_reference(const case_at *at, ref_mat *m)
 }
 
 /* Rows of a linear: the last row of logits stands for fewer than the others. */
-enum { EACH = 3, WIDTH = 4096 };
+enum { EACH = 3, WIDTH = 4096, FORMS = 3 };
 
 static int32_t rows_of(const case_at *at)
 {
@@ -84,8 +84,8 @@ static ref_rates rates_of(const case_at *at)
                        .each = EACH,
                        .rows = rows_of(at),
                        .width = WIDTH,
-                       .sigmoid = (at->variant & 1) != 0,
-                       .threshold = (at->variant & 2) != 0,
+                       .form = at->variant % FORMS,
+                       .threshold = at->variant >= FORMS,
                        .slope = 3.0,
                        .target = 0.5};
 }
@@ -104,9 +104,9 @@ static lop_status count_call(lop_queue *q, const case_at *at, const lop_mat *m)
 {
     const ref_rates how = rates_of(at);
     const lop_launch_shape shape = lop_by_rows(at->d[0], at->d[1], LOP_F32);
-    const lop_arg args[] = {LOP_M(m[0]),     LOP_M(m[1]),        LOP_M(m[2]),          LOP_M(m[3]),
-                            LOP_M(m[4]),     LOP_I(how.sigmoid), LOP_I(how.threshold), LOP_I(how.each),
-                            LOP_I(how.rows), LOP_I(how.width),   LOP_I(how.rates)};
+    const lop_arg args[] = {LOP_M(m[0]),     LOP_M(m[1]),      LOP_M(m[2]),          LOP_M(m[3]),
+                            LOP_M(m[4]),     LOP_I(how.form),  LOP_I(how.threshold), LOP_I(how.each),
+                            LOP_I(how.rows), LOP_I(how.width), LOP_I(how.rates)};
     return LOP_LAUNCH(q, LOP_KERNEL_rate_count_row, &shape, args);
 }
 
@@ -150,7 +150,7 @@ static lop_status grad_call(lop_queue *q, const case_at *at, const lop_mat *m)
     const ref_rates how = rates_of(at);
     const lop_launch_shape shape = lop_by_rows(at->d[0], at->d[1], LOP_F32);
     const lop_arg args[] = {LOP_M(m[0]),     LOP_M(m[1]),     LOP_M(m[2]),     LOP_M(m[3]),
-                            LOP_M(m[4]),     LOP_F(3.0f),     LOP_F(0.5f),     LOP_I(how.sigmoid),
+                            LOP_M(m[4]),     LOP_F(3.0f),     LOP_F(0.5f),     LOP_I(how.form),
                             LOP_I(how.each), LOP_I(how.rows), LOP_I(how.rates)};
     return LOP_LAUNCH(q, LOP_KERNEL_rate_grad_row, &shape, args);
 }
@@ -174,9 +174,8 @@ static lop_status slope_call(lop_queue *q, const case_at *at, const lop_mat *m)
 {
     const ref_rates how = rates_of(at);
     const lop_launch_shape shape = lop_by_rows(at->d[0], at->d[1], LOP_F32);
-    const lop_arg args[] = {LOP_M(m[0]),     LOP_M(m[1]),     LOP_M(m[2]),
-                            LOP_M(m[3]),     LOP_F(3.0f),     LOP_I(how.sigmoid),
-                            LOP_I(how.each), LOP_I(how.rows), LOP_I(how.rates)};
+    const lop_arg args[] = {LOP_M(m[0]),     LOP_M(m[1]),     LOP_M(m[2]),     LOP_M(m[3]),     LOP_F(3.0f),
+                            LOP_I(how.form), LOP_I(how.each), LOP_I(how.rows), LOP_I(how.rates)};
     return LOP_LAUNCH(q, LOP_KERNEL_rate_slope_row, &shape, args);
 }
 
@@ -221,13 +220,13 @@ static const op_case table[] = {
      bucket_reference, bucket_flops},
     {"flip", WORDS_ALL, KINDS_FINITE, 3, CASE_LAUNCH, &shapes_small, flip_mats, flip_call, flip_reference,
      NULL},
-    {"rate_count", 1u << LOP_F32, KINDS_LOGITS, 4, CASE_LAUNCH, &shapes_logits, count_mats, count_call,
-     count_reference, NULL},
+    {"rate_count", 1u << LOP_F32, KINDS_LOGITS, 2 * FORMS, CASE_LAUNCH, &shapes_logits, count_mats,
+     count_call, count_reference, NULL},
     {"rate_mean", 1u << LOP_F32, 1u << KIND_UNIFORM, 1, CASE_LAUNCH, &shapes_logits, mean_mats, mean_call,
      mean_reference, NULL},
-    {"rate_grad", 1u << LOP_F32, KINDS_LOGITS, 2, CASE_LAUNCH, &shapes_logits, grad_mats, grad_call,
+    {"rate_grad", 1u << LOP_F32, KINDS_LOGITS, FORMS, CASE_LAUNCH, &shapes_logits, grad_mats, grad_call,
      grad_reference, NULL},
-    {"rate_slope", 1u << LOP_F32, KINDS_LOGITS, 2, CASE_LAUNCH, &shapes_logits, slope_mats, slope_call,
+    {"rate_slope", 1u << LOP_F32, KINDS_LOGITS, FORMS, CASE_LAUNCH, &shapes_logits, slope_mats, slope_call,
      slope_reference, NULL},
     {"rate_price", 1u << LOP_F32, 1u << KIND_UNIFORM, 1, CASE_LAUNCH, &shapes_logits, price_mats, price_call,
      price_reference, NULL},

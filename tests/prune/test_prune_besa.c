@@ -43,11 +43,9 @@ static bool same_file(const char *a, const char *b, const char *name)
 static void no_steps_are_wanda(void **state)
 {
     (void)state;
-    static const lop_setting more[] = {{"granularity", "row"},
-                                       {"granularity", "layer"},
-                                       {"granularity", "rows:7"},
-                                       {"simplex", "softmax"},
-                                       {"candidates", "255"}};
+    static const lop_setting more[] = {{"granularity", "row"},    {"granularity", "layer"},
+                                       {"granularity", "rows:7"}, {"simplex", "softmax"},
+                                       {"simplex", "tilted"},     {"candidates", "255"}};
     for (int s = 0; s < SHAPES; s++) {
         prune_bench b;
         const lop_setting wanda[] = {half, counted, {NULL, NULL}};

@@ -31,7 +31,7 @@ static int place_of(const lop_besa_linear *l)
     return l->linear->block * REF_LINEARS + (int)l->linear->view->id;
 }
 
-/* Logits that are far from equal: what was begun with, moved. Sets the reference's to their sums in f32. */
+/* Logits that are far from equal: what was begun with, moved. Sets the reference's to their sums in f32, or, tilted, to both. */
 static void logits_set(learner *l, ref_besa *r)
 {
     const int J = l->c->buckets + 1;
@@ -41,7 +41,9 @@ static void logits_set(learner *l, ref_besa *r)
         theta[i] += 0.4f; /* sparsities and so penalties that are not the target's */
         theta[i] *= (float)(i % J) / (float)J;
         r->theta[i] = (double)(base[i % J] + theta[i]);
+        if (r->options.map == REF_SOFTMAX_TILTED) r->theta[i] = (double)theta[i];
     }
+    for (int q = 0; q < J; q++) r->line[q] = (double)base[q];
     prune_ok(lop_upload(&l->queue, theta, l->besa.theta));
     prune_ok(lop_besa_count(&l->besa, 0));
     free(theta);
@@ -122,7 +124,7 @@ static double linear_loss(const group *p, const double *theta)
 {
     const int B = p->b->options.buckets, C = p->l->cols;
     double beta[RATES_MOST], sum = 0.0;
-    ref_besa_simplex(p->b->options.map, B, theta, beta);
+    ref_besa_simplex(p->b->options.map, B, p->b->line, theta, beta);
     for (int k = 0; k < C; k++) {
         const double keep = 1.0 - ref_besa_pruned(B, C, beta, k);
         for (int r = p->first; r < p->first + p->rows; r++)
@@ -145,10 +147,10 @@ static double group_off(const group *p, const float *got, const allowed *may, do
     const int B = p->b->options.buckets;
     double *theta = p->l->theta + (int64_t)p->g * (B + 1), beta[RATES_MOST], worst = 0.0;
     const double within = sums_off(p, may->share, may->largest_dw) + u * p->bend + may->price * p->part;
-    ref_besa_simplex(p->b->options.map, B, theta, beta);
+    ref_besa_simplex(p->b->options.map, B, p->b->line, theta, beta);
     for (int q = 0; q <= B; q++) {
         const double before = theta[q], part = 1.0 / (1.0 + exp(-before));
-        const double slope = p->b->options.map == REF_SOFTMAX_SIGMOID ? part * (1.0 - part) : 1.0;
+        const double slope = p->b->options.map == REF_SOFTMAX ? 1.0 : part * (1.0 - part);
         theta[q] = before + step;
         const double high = linear_loss(p, theta);
         theta[q] = before - step;
@@ -301,8 +303,10 @@ static void straight_through(void **state)
     static const gradient_case cases[] = {
         {{0}, {{"granularity", "row"}}, 100, 1, REF_SOFTMAX_SIGMOID, 0.5, 0.0},
         {{0}, {{"granularity", "rows:5"}, {"candidates", "10"}}, 10, 5, REF_SOFTMAX_SIGMOID, 0.45, 0.0},
-        {{0}, {{"granularity", "layer"}, {"candidates", "10"}}, 10, 0, REF_SOFTMAX, 0.7, 0.0},
-        {{.bias = true}, {{"candidates", "10"}}, 10, 1, REF_SOFTMAX, 0.3, 0.0},
+        {{0}, {{"granularity", "layer"}, {"candidates", "10"}}, 10, 0, REF_SOFTMAX_TILTED, 0.7, 0.0},
+        {{0}, {{"granularity", "layer"}, {"simplex", "softmax"}}, 100, 0, REF_SOFTMAX, 0.7, 0.0},
+        {{0}, {{"granularity", "row"}, {"simplex", "tilted"}}, 100, 1, REF_SOFTMAX_TILTED, 0.5, 0.0},
+        {{.bias = true}, {{"candidates", "10"}}, 10, 1, REF_SOFTMAX_TILTED, 0.3, 0.0},
         {{.family = "mistral", .window = 9}, {{"candidates", "37"}}, 37, 1, REF_SOFTMAX_SIGMOID, 0.5, 0.0},
         {{.family = "mistral", .window = 9},
          {{"granularity", "layer"}, {"candidates", "10"}},
@@ -319,10 +323,10 @@ static void straight_through(void **state)
          0.5,
          0.0},
         {{.family = "qwen2"},
-         {{"granularity", "rows:7"}, {"candidates", "10"}},
+         {{"granularity", "rows:7"}, {"candidates", "10"}, {"simplex", "tilted"}},
          10,
          7,
-         REF_SOFTMAX,
+         REF_SOFTMAX_TILTED,
          0.9,
          0.0},
         {{0}, {{"unit", "two-blocks"}}, 100, 1, REF_SOFTMAX_SIGMOID, 0.5, 0.0},
@@ -330,14 +334,14 @@ static void straight_through(void **state)
          {{"unit", "two-blocks"}, {"granularity", "rows:5"}, {"candidates", "10"}},
          10,
          5,
-         REF_SOFTMAX,
+         REF_SOFTMAX_TILTED,
          0.7,
          0.0},
         {{.family = "qwen2"},
          {{"unit", "two-blocks"}, {"granularity", "layer"}},
          100,
          0,
-         REF_SOFTMAX,
+         REF_SOFTMAX_TILTED,
          0.3,
          0.0},
     };

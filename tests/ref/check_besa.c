@@ -38,7 +38,7 @@ void besa_by_hand(void **state)
     uint8_t got_keep[C];
     ref_besa_order(1, C, w, sum_sq, got_order);
     assert_memory_equal(got_order, order, sizeof order);
-    ref_besa_simplex(REF_SOFTMAX, B, theta, beta);
+    ref_besa_simplex(REF_SOFTMAX, B, NULL, theta, beta);
     for (int q = 0; q <= B; q++) assert_true(near(beta[q], 1.0 / 3.0));
     const int count = ref_besa_count(ref_besa_alpha(B, beta), C);
     assert_int_equal(count, 2);
@@ -50,27 +50,46 @@ void besa_by_hand(void **state)
     for (int c = 0; c < C; c++) g[c] = dy * w[c];
     ref_besa_buckets(1, C, B, got_order, g, h);
     assert_true(near(h[0], -2.0) && near(h[1], -7.0));
-    const double plain[B + 1] = {-11.0 / 9.0, -5.0 / 9.0, 16.0 / 9.0};
-    for (int map = REF_SOFTMAX; map <= REF_SOFTMAX_SIGMOID; map++) {
+    const double level[B + 1] = {0}, plain[B + 1] = {-11.0 / 9.0, -5.0 / 9.0, 16.0 / 9.0};
+    for (int map = REF_SOFTMAX; map <= REF_SOFTMAX_TILTED; map++) {
         double dtheta[B + 1] = {0};
-        ref_besa_back((ref_map)map, B, theta, h, 0.0, dtheta);
+        ref_besa_back((ref_map)map, B, level, theta, h, 0.0, dtheta);
         for (int q = 0; q <= B; q++)
-            assert_true(near(dtheta[q], plain[q] * (map == REF_SOFTMAX_SIGMOID ? 0.25 : 1.0)));
+            assert_true(near(dtheta[q], plain[q] * (map == REF_SOFTMAX ? 1.0 : 0.25)));
     }
     const double nothing[B] = {0};
     double ds, dtheta[B + 1] = {0};
     assert_true(near(ref_penalty(0.5, 0.4, 5.0, &ds), 0.3125) && near(ds, 6.25));
-    ref_besa_back(REF_SOFTMAX, B, theta, nothing, ds, dtheta);
+    ref_besa_back(REF_SOFTMAX, B, NULL, theta, nothing, ds, dtheta);
     assert_true(near(dtheta[0], -6.25 / 6.0) && near(dtheta[1], 0.0) && near(dtheta[2], 6.25 / 6.0));
+}
+
+/* How far a row's rate goes from the tilted target: a step up somewhere in the sigmoids goes furthest. */
+static void tilted_reach(double target, double least, double most)
+{
+    enum { B = 100 };
+    double line[B + 1], theta[B + 1] = {0}, beta[B + 1], low = 1.0, high = 0.0;
+    ref_besa_start(B, target, line);
+    ref_besa_simplex(REF_SOFTMAX_TILTED, B, line, theta, beta);
+    assert_true(near(ref_besa_alpha(B, beta), target));
+    for (int at = 0; at <= B; at++) {
+        for (int sign = -1; sign <= 1; sign += 2) {
+            for (int q = 0; q <= B; q++) theta[q] = (q > at ? 50.0 : -50.0) * sign;
+            ref_besa_simplex(REF_SOFTMAX_TILTED, B, line, theta, beta);
+            low = fmin(low, ref_besa_alpha(B, beta));
+            high = fmax(high, ref_besa_alpha(B, beta));
+        }
+    }
+    assert_true(fabs(low - least) < 1e-5 && fabs(high - most) < 1e-5);
 }
 
 void besa_closed_forms(void **state)
 {
     (void)state;
     enum { B = 100, C = 100 };
-    double theta[B + 1] = {0}, beta[B + 1];
-    for (int map = REF_SOFTMAX; map <= REF_SOFTMAX_SIGMOID; map++) {
-        ref_besa_simplex((ref_map)map, B, theta, beta);
+    double theta[B + 1] = {0}, beta[B + 1], line[B + 1] = {0};
+    for (int map = REF_SOFTMAX; map <= REF_SOFTMAX_TILTED; map++) {
+        ref_besa_simplex((ref_map)map, B, line, theta, beta);
         for (int k = 0; k < C; k++) assert_true(near(ref_besa_pruned(B, C, beta, k), (100.0 - k) / 101.0));
         assert_true(near(ref_besa_alpha(B, beta), 0.5));
         assert_int_equal(ref_besa_count(ref_besa_alpha(B, beta), C), 50);
@@ -78,11 +97,13 @@ void besa_closed_forms(void **state)
     }
     /* How far the sigmoid lets alpha go. */
     for (int q = 0; q <= B; q++) theta[q] = q > B - 38 ? 50.0 : -50.0;
-    ref_besa_simplex(REF_SOFTMAX_SIGMOID, B, theta, beta);
+    ref_besa_simplex(REF_SOFTMAX_SIGMOID, B, NULL, theta, beta);
     assert_true(fabs(ref_besa_alpha(B, beta) - 0.6236830) < 1e-7);
     for (int q = 0; q <= B; q++) theta[q] = q < 38 ? 50.0 : -50.0;
-    ref_besa_simplex(REF_SOFTMAX_SIGMOID, B, theta, beta);
+    ref_besa_simplex(REF_SOFTMAX_SIGMOID, B, NULL, theta, beta);
     assert_true(fabs(ref_besa_alpha(B, beta) - 0.3763170) < 1e-7);
+    tilted_reach(0.7, 0.58988, 0.79192);
+    tilted_reach(0.9, 0.85631, 0.93360);
     /* Where the two rules part. */
     double half[11] = {[3] = 0.5, [9] = 0.5};
     assert_int_equal(ref_besa_count(ref_besa_alpha(10, half), 10), 6);
@@ -91,7 +112,7 @@ void besa_closed_forms(void **state)
     static const double starts[][2] = {{0.6, 1.23}, {0.7, 2.67}, {0.5, 0.0}, {0.95, NAN}};
     for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
         ref_besa_start(B, starts[i][0], theta);
-        ref_besa_simplex(REF_SOFTMAX, B, theta, beta);
+        ref_besa_simplex(REF_SOFTMAX, B, NULL, theta, beta);
         assert_true(near(ref_besa_alpha(B, beta), starts[i][0]));
         assert_true(isnan(starts[i][1]) || fabs(theta[B] - starts[i][1]) < 0.03 * starts[i][1] + 1e-9);
     }
@@ -159,8 +180,10 @@ void besa_adamw(void **state)
 
 static void simplex_check(ref_map map, int B, int C, const double *theta)
 {
-    double beta[101], shifted[101], again[101], sum = 0.0, covered = 0.0, places = 0.0, before = 1.0;
-    ref_besa_simplex(map, B, theta, beta);
+    double line[101], beta[101], shifted[101], again[101], sum = 0.0, covered = 0.0, places = 0.0,
+                                                           before = 1.0;
+    ref_besa_start(B, 0.8, line);
+    ref_besa_simplex(map, B, line, theta, beta);
     for (int q = 0; q <= B; q++) {
         sum += beta[q];
         covered += beta[q] * ref_besa_edge(C, B, q);
@@ -172,7 +195,7 @@ static void simplex_check(ref_map map, int B, int C, const double *theta)
         places += before = p;
     }
     assert_true(near(sum, 1.0) && near(places, covered));
-    ref_besa_simplex(map, B, shifted, again);
+    ref_besa_simplex(map, B, line, shifted, again);
     for (int q = 0; map == REF_SOFTMAX && q <= B; q++) assert_true(near(again[q], beta[q]));
     const double alpha = ref_besa_alpha(B, beta);
     assert_in_range(ref_besa_count(alpha, C), (int)floor(alpha * C), (int)floor(alpha * C + 1e-3));
@@ -189,6 +212,7 @@ void besa_invariants(void **state)
             for (int q = 0; q <= 100; q++) theta[q] *= 3.0 * seed;
             simplex_check(REF_SOFTMAX, 100, widths[i], theta);
             simplex_check(REF_SOFTMAX_SIGMOID, 100, widths[i], theta);
+            simplex_check(REF_SOFTMAX_TILTED, 100, widths[i], theta);
             simplex_check(REF_SOFTMAX, 10, widths[i], theta);
         }
 }
@@ -247,11 +271,11 @@ void besa_bucket_sums(void **state)
         naive[bucket] += g[i];
     }
     for (int b = 0; b < B; b++) assert_true(near(h[b], naive[b]));
-    ref_besa_back(REF_SOFTMAX, B, theta, h, 0.3, group);
+    ref_besa_back(REF_SOFTMAX, B, NULL, theta, h, 0.3, group);
     for (int r = 0; r < R; r++) {
         double own[B] = {0};
         ref_besa_buckets(1, C, B, order + r * C, g + r * C, own);
-        ref_besa_back(REF_SOFTMAX, B, theta, own, 0.3 / R, rows);
+        ref_besa_back(REF_SOFTMAX, B, NULL, theta, own, 0.3 / R, rows);
     }
     double sum = 0.0;
     for (int q = 0; q <= B; q++) {

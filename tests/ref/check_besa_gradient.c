@@ -174,10 +174,10 @@ void besa_soft_gradient(void **state)
     for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) {
         tiny t;
         tiny_open(&t, &families[f]);
-        for (int i = 0; i < 3 * 2 * 3; i++) { /* rows of a group; map; loss */
+        for (int i = 0; i < 3 * 3 * 3; i++) { /* rows of a group; map; loss */
             ref_besa_options o = options_of(10, (const int[]){1, 3, 0}[i % 3], REF_MASK_SOFT);
-            o.map = (ref_map)(i / 3 % 2);
-            o.loss = (ref_loss)(i / 6);
+            o.map = (ref_map)(i / 3 % 3);
+            o.loss = (ref_loss)(i / 9);
             const double off = soft_off(&t, &o);
             if (!(off < 1e-5))
                 fail_msg("%s, groups of %d, map %d, loss %d: off by %g", families[f].name, o.group_rows,
@@ -262,9 +262,9 @@ void besa_price(void **state)
     for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) {
         tiny t;
         tiny_open(&t, &families[f]);
-        for (int i = 0; i < 3 * 2; i++) { /* rows of a group; map */
+        for (int i = 0; i < 3 * 3; i++) { /* rows of a group; map */
             ref_besa_options o = options_of(10, (const int[]){1, 3, 0}[i % 3], REF_MASK_SOFT);
-            o.map = (ref_map)(i / 3 % 2);
+            o.map = (ref_map)(i / 3);
             o.width = 0.01;
             worst = fmax(worst, price_off(&t, &o));
         }
@@ -285,7 +285,7 @@ static double linear_loss(ref_besa *b, void *user)
         const ref_besa_linear *l = &b->linear[i];
         for (int r = 0; r < l->rows; r++) {
             const double *theta = l->theta + (int64_t)(r / l->group_rows) * (b->options.buckets + 1);
-            ref_besa_simplex(b->options.map, b->options.buckets, theta, beta);
+            ref_besa_simplex(b->options.map, b->options.buckets, b->line, theta, beta);
             s += ref_besa_alpha(b->options.buckets, beta) * l->cols / (double)b->weights;
             for (int k = 0; k < l->cols; k++) {
                 const double keep = 1.0 - ref_besa_pruned(b->options.buckets, l->cols, beta, k);
@@ -316,9 +316,9 @@ void besa_hard_gradient(void **state)
     for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) {
         tiny t;
         tiny_open(&t, &families[f]);
-        for (int i = 0; i < 3 * 2 * 2; i++) { /* rows of a group; map; rule */
-            ref_besa_options o = options_of(10, (const int[]){1, 3, 0}[i % 3], (ref_mask)(i / 6));
-            o.map = (ref_map)(i / 3 % 2);
+        for (int i = 0; i < 3 * 3 * 2; i++) { /* rows of a group; map; rule */
+            ref_besa_options o = options_of(10, (const int[]){1, 3, 0}[i % 3], (ref_mask)(i / 9));
+            o.map = (ref_map)(i / 3 % 3);
             worst = fmax(worst, hard_off(&t, &o));
         }
         tiny_close(&t);
@@ -346,7 +346,7 @@ void besa_nothing_pruned(void **state)
     assert_true(seen.error == 0.0 && seen.sparsity > 0.0);
     double ds, want[11] = {0};
     ref_penalty(seen.sparsity, o.target, o.penalty, &ds);
-    ref_besa_back(o.map, 10, b.theta, none, ds * HIDDEN / (double)b.weights, want);
+    ref_besa_back(o.map, 10, NULL, b.theta, none, ds * HIDDEN / (double)b.weights, want);
     for (int q = 0; q <= 10; q++) assert_true(fabs(b.dtheta[q] - want[q]) < 1e-15);
     ref_besa_close(&b);
     tiny_close(&t);
@@ -442,6 +442,8 @@ void besa_learns(void **state)
     o.exact = true, o.target = 0.7, o.map = REF_SOFTMAX, o.at_target = true;
     learn_check(&t, &o);
     o.optimizer = REF_ADAMW, o.lr = 0.05, o.cosine = true, o.target = 0.3;
+    learn_check(&t, &o);
+    o.optimizer = REF_PRODIGY, o.lr = 1.0, o.cosine = false, o.map = REF_SOFTMAX_TILTED, o.at_target = false;
     learn_check(&t, &o);
     tiny_close(&t);
 }

@@ -17,11 +17,12 @@ static double sigmoid(double x)
     return 1.0 / (1.0 + exp(-x));
 }
 
-void ref_besa_simplex(ref_map map, int B, const double *theta, double *beta)
+void ref_besa_simplex(ref_map map, int B, const double *line, const double *theta, double *beta)
 {
     double top = -INFINITY, sum = 0.0;
     for (int q = 0; q <= B; q++) {
-        beta[q] = map == REF_SOFTMAX_SIGMOID ? sigmoid(theta[q]) : theta[q];
+        beta[q] = map == REF_SOFTMAX ? theta[q] : sigmoid(theta[q]);
+        if (map == REF_SOFTMAX_TILTED) beta[q] += line[q];
         top = fmax(top, beta[q]);
     }
     for (int q = 0; q <= B; q++) sum += beta[q] = exp(beta[q] - top);
@@ -49,7 +50,7 @@ void ref_besa_start(int B, double target, double *theta)
     for (int turn = 0; turn < 200; turn++) {
         const double c = (low + high) / 2.0;
         for (int q = 0; q <= B; q++) theta[q] = c * q / B;
-        ref_besa_simplex(REF_SOFTMAX, B, theta, beta);
+        ref_besa_simplex(REF_SOFTMAX, B, NULL, theta, beta);
         if (ref_besa_alpha(B, beta) < target)
             low = c;
         else
@@ -175,10 +176,11 @@ void ref_besa_buckets(int R, int C, int B, const int32_t *order, const double *g
             for (int k = ref_besa_edge(C, B, b); k < ref_besa_edge(C, B, b + 1); k++) h[b] += g[order[k]];
 }
 
-void ref_besa_back(ref_map map, int B, const double *theta, const double *h, double pull, double *dtheta)
+void ref_besa_back(ref_map map, int B, const double *line, const double *theta, const double *h, double pull,
+                   double *dtheta)
 {
     double *beta = ref_doubles(B + 1), *a = ref_doubles(B + 1), covered = 0.0, mean = 0.0;
-    ref_besa_simplex(map, B, theta, beta);
+    ref_besa_simplex(map, B, line, theta, beta);
     for (int q = 0; q <= B; q++) {
         a[q] = pull * q / B - covered; /* the loss by beta_q: its candidate takes away all buckets below q */
         if (q < B) covered += h[q];
@@ -186,16 +188,17 @@ void ref_besa_back(ref_map map, int B, const double *theta, const double *h, dou
     }
     for (int q = 0; q <= B; q++) {
         const double part = sigmoid(theta[q]);
-        const double slope = map == REF_SOFTMAX_SIGMOID ? part * (1.0 - part) : 1.0;
+        const double slope = map == REF_SOFTMAX ? 1.0 : part * (1.0 - part);
         dtheta[q] += beta[q] * (a[q] - mean) * slope;
     }
     free(a), free(beta);
 }
 
-double ref_besa_lift(ref_map map, int B, const double *theta, const double *h, double *rate)
+double ref_besa_lift(ref_map map, int B, const double *line, const double *theta, const double *h,
+                     double *rate)
 {
     double *beta = ref_doubles(B + 1), covered = 0.0, both = 0.0, loss = 0.0, square = 0.0;
-    ref_besa_simplex(map, B, theta, beta);
+    ref_besa_simplex(map, B, line, theta, beta);
     const double alpha = ref_besa_alpha(B, beta);
     for (int q = 0; q <= B; q++) {
         const double r = (double)q / B;

@@ -10,12 +10,17 @@
 
 #include <stdint.h>
 
-typedef enum ref_map { REF_SOFTMAX, REF_SOFTMAX_SIGMOID } ref_map; /* softmax of theta, or of its sigmoid */
+typedef enum ref_map {
+    REF_SOFTMAX,         /* of theta */
+    REF_SOFTMAX_SIGMOID, /* of its sigmoid */
+    REF_SOFTMAX_TILTED   /* of its sigmoid added to a line */
+} ref_map;
 
 /* How many of the least important places candidate q covers: floor(C q / B). */
 int ref_besa_edge(int C, int B, int q);
 
-void ref_besa_simplex(ref_map map, int B, const double *theta, double *beta);
+/* line (B + 1): what is added where the map is tilted; else not used, and may be NULL. So in the functions below. */
+void ref_besa_simplex(ref_map map, int B, const double *line, const double *theta, double *beta);
 
 /* Expected sparsity: the mean rate. */
 double ref_besa_alpha(int B, const double *beta);
@@ -49,10 +54,12 @@ void ref_besa_buckets(int R, int C, int B, const int32_t *order, const double *g
 
 /* dtheta += the gradient of a loss whose gradient by the group's keep probabilities has bucket sums h (B), and by the
  * group's alpha is `pull`.  Shapes: theta, dtheta (B + 1). */
-void ref_besa_back(ref_map map, int B, const double *theta, const double *h, double pull, double *dtheta);
+void ref_besa_back(ref_map map, int B, const double *line, const double *theta, const double *h, double pull,
+                   double *dtheta);
 
 /* By how much that loss and, in *rate, the group's alpha grow as what the softmax sees grows by mu q / B, at mu = 0. */
-double ref_besa_lift(ref_map map, int B, const double *theta, const double *h, double *rate);
+double ref_besa_lift(ref_map map, int B, const double *line, const double *theta, const double *h,
+                     double *rate);
 
 /* p + |p| (s - target) / width with p = -loss / rate: the price of a block's sparsity s from the slopes of its loss and of s
  * along such a lift of all its groups; p is 0 where s has no slope. */

@@ -108,6 +108,8 @@ static void theta_open(ref_besa *b)
     int64_t at = 0;
     b->theta = ref_doubles(b->logits);
     b->dtheta = ref_doubles(b->logits);
+    b->line = ref_doubles(J);
+    if (b->options.map == REF_SOFTMAX_TILTED) ref_besa_start(b->options.buckets, b->options.target, b->line);
     for (int i = 0; i < b->linears; i++) {
         ref_besa_linear *l = &b->linear[i];
         l->theta = b->theta + at, l->dtheta = b->dtheta + at;
@@ -137,17 +139,18 @@ void ref_besa_close(ref_besa *b)
         ref_besa_linear *l = &b->linear[i];
         free(l->alpha), free(l->count), free(l->order), free(l->g), free(*pruned_of(b, i));
     }
-    free(b->theta), free(b->dtheta), free(b->square), free(b->target), free(b->student.block);
+    free(b->line), free(b->theta), free(b->dtheta), free(b->square), free(b->target), free(b->student.block);
 }
 
 /* -------------------------------------------------------------------------------- masks */
 
 /* Sparsity and counts of a group from its logits. */
-static void group_place(const ref_besa_options *o, ref_besa_linear *l, int g)
+static void group_place(const ref_besa *b, ref_besa_linear *l, int g)
 {
+    const ref_besa_options *o = &b->options;
     const int B = o->buckets;
     double *beta = ref_doubles(B + 1);
-    ref_besa_simplex(o->map, B, l->theta + (int64_t)g * (B + 1), beta);
+    ref_besa_simplex(o->map, B, b->line, l->theta + (int64_t)g * (B + 1), beta);
     l->alpha[g] = ref_besa_alpha(B, beta);
     const int count = o->mask == REF_MASK_THRESHOLD ? ref_besa_count_threshold(B, l->cols, beta)
                                                     : ref_besa_count(l->alpha[g], l->cols);
@@ -160,7 +163,7 @@ static double place(ref_besa *b)
     double sparsity = 0.0;
     for (int i = 0; i < b->linears; i++)
         for (int g = 0; g < b->linear[i].groups; g++) {
-            group_place(&b->options, &b->linear[i], g);
+            group_place(b, &b->linear[i], g);
             sparsity += group_part(b, &b->linear[i], g) * b->linear[i].alpha[g];
         }
     return sparsity;
@@ -175,13 +178,13 @@ static void linear_write_hard(const ref_besa_linear *l, const double *w, double 
         }
 }
 
-static void linear_write_soft(const ref_besa_options *o, const ref_besa_linear *l, const double *w,
-                              double *out)
+static void linear_write_soft(const ref_besa *b, const ref_besa_linear *l, const double *w, double *out)
 {
-    const int B = o->buckets;
+    const int B = b->options.buckets;
     double *beta = ref_doubles(B + 1);
     for (int r = 0; r < l->rows; r++) {
-        ref_besa_simplex(o->map, B, l->theta + (int64_t)(r / l->group_rows) * (B + 1), beta);
+        const double *theta = l->theta + (int64_t)(r / l->group_rows) * (B + 1);
+        ref_besa_simplex(b->options.map, B, b->line, theta, beta);
         for (int k = 0; k < l->cols; k++) {
             const int64_t at = (int64_t)r * l->cols + l->order[(int64_t)r * l->cols + k];
             out[at] = w[at] * (1.0 - ref_besa_pruned(B, l->cols, beta, k));
@@ -196,7 +199,7 @@ static void student_write(ref_besa *b, bool soft)
         const double *w = dense_of(b, i)->w;
         double *out = *pruned_of(b, i);
         if (soft)
-            linear_write_soft(&b->options, &b->linear[i], w, out);
+            linear_write_soft(b, &b->linear[i], w, out);
         else
             linear_write_hard(&b->linear[i], w, out);
     }
@@ -285,7 +288,8 @@ static double price_of(ref_besa *b, const double *h, double s)
     for (int i = 0; i < b->linears; i++) {
         const ref_besa_linear *l = &b->linear[i];
         for (int g = 0; g < l->groups; g++, h += B) {
-            loss += ref_besa_lift(b->options.map, B, l->theta + (int64_t)g * (B + 1), h, &alpha);
+            const double *theta = l->theta + (int64_t)g * (B + 1);
+            loss += ref_besa_lift(b->options.map, B, b->line, theta, h, &alpha);
             rate += group_part(b, l, g) * alpha;
         }
     }
@@ -302,7 +306,7 @@ static void logits_back(ref_besa *b, const double *h)
         const ref_besa_linear *l = &b->linear[i];
         for (int g = 0; g < l->groups; g++, h += B) {
             const int64_t logits = (int64_t)g * (B + 1);
-            ref_besa_back(b->options.map, B, l->theta + logits, h, b->pull * group_part(b, l, g),
+            ref_besa_back(b->options.map, B, b->line, l->theta + logits, h, b->pull * group_part(b, l, g),
                           l->dtheta + logits);
         }
     }

@@ -25,7 +25,7 @@ typedef enum ref_optimizer { REF_PRODIGY, REF_ADAMW } ref_optimizer;
 
 typedef struct ref_besa_options {
     int buckets, group_rows; /* rows that share logits, a last group may be smaller; 0: all of a linear */
-    ref_map map;
+    ref_map map;             /* tilted: by the line whose softmax is at the target */
     ref_mask mask;
     ref_loss loss;
     bool magnitude;          /* order by |w| instead of Wanda's score */
@@ -69,6 +69,7 @@ typedef struct ref_besa {
     int span, linears;                                   /* that are there */
     int64_t logits, weights;
     double *theta, *dtheta; /* (logits), linears in order */
+    double *line;           /* (buckets + 1): the tilted map's, at the target where theta is 0 */
     double *square;         /* (hidden), of the targets over all windows */
     double *target;         /* y where the caller gave none */
     double pull; /* by the block's sparsity, of the last gradient: the penalty's slope, or the price */

@@ -150,8 +150,9 @@ void ref_sparsegpt_row(const ref_mat *u, int32_t n, int32_t m, ref_mat *w, ref_m
  * of logits. See kernels/besa.cl. */
 typedef struct ref_rates {
     int32_t rates, each, rows,
-        width; /* a row of logits stands for `each` of `rows` rows of `width` weights */
-    bool sigmoid, threshold;
+        width;    /* a row of logits stands for `each` of `rows` rows of `width` weights */
+    int32_t form; /* the softmax sees: 0 logits, 1 their sigmoid, 2 their start and the sigmoid of the rest */
+    bool threshold;
     double slope, target;
 } ref_rates;
 void ref_buckets(const ref_mat *dw, const ref_mat *w, const ref_mat *order, double scale, ref_mat *h);

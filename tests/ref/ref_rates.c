@@ -43,26 +43,24 @@ void ref_flip(const ref_mat *w, const ref_mat *order, const ref_mat *now, int32_
     was->terms = used->terms = 0;
 }
 
-/* Logits of one row, and the weights of its candidates, whose sum is 1. */
-static void weigh(const double *first, const double *theta, int32_t rates, bool sigmoid, double *logit,
-                  double *weight)
+/* The weights of a row's candidates, whose sum is 1, and the slopes of what the softmax sees by theta. Returns the errors of
+ * the exponents, which grow with what they are summed from, and of 31-bit weights. */
+static double weigh(const ref_rates *how, const double *first, const double *theta, double *weight,
+                    double *chain)
 {
-    double all = 0.0, top = -INFINITY;
+    const int32_t rates = how->rates;
+    double all = 0.0, top = -INFINITY, most = 0.0;
     for (int32_t q = 0; q < rates; q++) {
-        logit[q] = first[q] + theta[q];
-        weight[q] = sigmoid ? 1.0 / (1.0 + exp(-logit[q])) : logit[q];
+        const double logit = how->form == 2 ? theta[q] : first[q] + theta[q];
+        const double line = how->form == 2 ? first[q] : 0.0, part = 1.0 / (1.0 + exp(-logit));
+        weight[q] = how->form == 0 ? logit : line + part;
+        chain[q] = how->form == 0 ? 1.0 : part * (1.0 - part);
+        most = fmax(most, how->form == 0 ? fabs(logit) : 1.0 + fabs(line));
         top = fmax(top, weight[q]);
     }
     for (int32_t q = 0; q < rates; q++) all += weight[q] = exp(weight[q] - top);
     for (int32_t q = 0; q < rates; q++) weight[q] /= all;
-}
-
-/* Errors of the exponents, which grow with the logits, and of 31-bit weights. */
-static double spread_of(const double *logit, int32_t rates, bool sigmoid)
-{
-    double most = 0.0;
-    for (int32_t q = 0; q < rates; q++) most = fmax(most, fabs(logit[q]));
-    return 2.0 + (sigmoid ? 1.0 : most);
+    return 2.0 + most;
 }
 
 /* Within this of a whole number the other side of it is right too. */
@@ -99,10 +97,9 @@ static double weights_of(const ref_rates *how, int32_t group)
 void ref_rate_count(const ref_rates *how, const ref_mat *first, const ref_mat *theta, ref_mat *count,
                     ref_mat *alpha, ref_mat *part)
 {
-    double logit[512], weight[512];
+    double weight[512], chain[512];
     for (int32_t g = 0; g < theta->rows; g++) {
-        weigh(first->at, theta->at + (int64_t)g * theta->cols, how->rates, how->sigmoid, logit, weight);
-        const double spread = spread_of(logit, how->rates, how->sigmoid);
+        const double spread = weigh(how, first->at, theta->at + (int64_t)g * theta->cols, weight, chain);
         count_row(how, weight, spread, &count->at[g], &count->magnitude[g], &alpha->at[g]);
         part->at[g] = alpha->at[g] * 0x1p32 * weights_of(how, g);
         alpha->magnitude[g] = spread;
@@ -126,13 +123,12 @@ void ref_rate_mean(const ref_mat *part, double weights, ref_mat *mean)
 void ref_rate_slope(const ref_rates *how, const ref_mat *first, const ref_mat *theta, const ref_mat *h,
                     ref_mat *slopes)
 {
-    double logit[512], weight[512];
+    double weight[512], chain[512];
     const int32_t rates = how->rates;
     for (int32_t g = 0; g < theta->rows; g++) {
         const double *hr = h->at + (int64_t)g * (rates - 1), rows = weights_of(how, g) / how->width;
         double alpha = 0.0, both = 0.0, square = 0.0, sum = 0.0, size = 0.0;
-        weigh(first->at, theta->at + (int64_t)g * rates, rates, how->sigmoid, logit, weight);
-        const double spread = spread_of(logit, rates, how->sigmoid);
+        const double spread = weigh(how, first->at, theta->at + (int64_t)g * rates, weight, chain);
         for (int32_t q = 0; q < rates; q++) alpha += weight[q] * q / (rates - 1);
         for (int32_t q = 0; q < rates; q++) {
             const double off = (double)q / (rates - 1) - alpha;
@@ -166,7 +162,7 @@ void ref_rate_price(const ref_mat *slopes, const ref_mat *s, double target, doub
 void ref_rate_grad(const ref_rates *how, const ref_mat *first, const ref_mat *theta, const ref_mat *h,
                    const ref_mat *s, ref_mat *grad)
 {
-    double logit[512], weight[512], rise[512], size[512];
+    double weight[512], chain[512], rise[512], size[512];
     const int32_t rates = how->rates;
     for (int32_t g = 0; g < theta->rows; g++) {
         const double *hr = h->at + (int64_t)g * (rates - 1);
@@ -174,8 +170,7 @@ void ref_rate_grad(const ref_rates *how, const ref_mat *first, const ref_mat *th
         const double lift = pull * (s->at[0] - how->target),
                      lift_size = pull * (fabs(s->at[0]) + how->target);
         double sum = 0.0, sum_size = 0.0, mean = 0.0, mean_size = 0.0;
-        weigh(first->at, theta->at + (int64_t)g * rates, rates, how->sigmoid, logit, weight);
-        const double spread = spread_of(logit, rates, how->sigmoid);
+        const double spread = weigh(how, first->at, theta->at + (int64_t)g * rates, weight, chain);
         for (int32_t q = 0; q < rates; q++) {
             rise[q] = lift * q - sum;
             size[q] = fabs(lift_size) * q + sum_size;
@@ -186,9 +181,8 @@ void ref_rate_grad(const ref_rates *how, const ref_mat *first, const ref_mat *th
         }
         for (int32_t q = 0; q < rates; q++) {
             const int64_t at = (int64_t)g * rates + q;
-            const double z = 1.0 / (1.0 + exp(-logit[q])), chain = how->sigmoid ? z * (1.0 - z) : 1.0;
-            grad->at[at] = weight[q] * (rise[q] - mean) * chain;
-            grad->magnitude[at] = weight[q] * (size[q] + mean_size) * spread * (how->sigmoid ? 1.0 : chain);
+            grad->at[at] = weight[q] * (rise[q] - mean) * chain[q];
+            grad->magnitude[at] = weight[q] * (size[q] + mean_size) * spread;
         }
     }
     grad->terms = rates;
