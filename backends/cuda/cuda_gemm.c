@@ -10,8 +10,9 @@
 
 enum { ALIGN_MOST = 256 };
 
-/* Plans that a queue keeps, and places for them, a power of two. Factorising 4096 columns by tiles takes some 300. */
-enum { PLANS_MOST = 2048, PLACES = 2 * PLANS_MOST };
+/* Plans that a queue keeps, and places for them, a power of two. Factorising 4096 columns by tiles takes some 300. The places
+ * are there from the first product on: a step of learning allocates nothing, whatever shapes are new in it. */
+enum { PLANS_MOST = 1024, PLACES = 2 * PLANS_MOST };
 
 /* Everything that a plan depends on; compared as bytes, so it is cleared before it is filled. */
 typedef struct shape {
@@ -23,15 +24,15 @@ typedef struct shape {
 
 typedef struct plan {
     shape shape;
-    cublasLtMatmulDesc_t product;
+    cublasLtMatmulDesc_t product;   /* NULL: a free place */
     cublasLtMatrixLayout_t a, b, c; /* as the library names them: its A is our B */
     cublasLtMatmulAlgo_t algo;
 } plan;
 
 struct cuda_products {
     cublasLtHandle_t handle;
-    plan *
-        plans[PLACES]; /* each at its shape's place or, where that was taken, at the next free one; or NULL */
+    /* Each at its shape's place or, where that was taken, at the next free one. */
+    plan plans[PLACES];
     int count;
 };
 
@@ -194,24 +195,21 @@ done:
 
 static void plan_close(plan *p)
 {
-    if (p == NULL) return;
     if (p->c) (void)cublasLtMatrixLayoutDestroy(p->c);
     if (p->b) (void)cublasLtMatrixLayoutDestroy(p->b);
     if (p->a) (void)cublasLtMatrixLayoutDestroy(p->a);
     if (p->product) (void)cublasLtMatmulDescDestroy(p->product);
-    lop_free(p);
+    *p = (plan){0};
 }
 
-static lop_status plan_open(cublasLtHandle_t handle, const shape *s, size_t workspace, plan **out)
+/* Fills a free place; a failure leaves it free. */
+static lop_status plan_open(cublasLtHandle_t handle, const shape *s, size_t workspace, plan *p)
 {
-    plan *p = NULL;
-    lop_status status = LOP_NEW(&p, 1);
-    if (status != LOP_OK) return status;
+    lop_status status = LOP_OK;
     p->shape = *s;
     LOP_TRY_DONE(describe_product(s, p));
     LOP_TRY_DONE(describe_matrices(s, p));
     LOP_TRY_DONE(choose_algorithm(handle, s, workspace, p));
-    *out = p;
     return LOP_OK;
 done:
     plan_close(p);
@@ -220,18 +218,15 @@ done:
 
 static void plans_clear(cuda_products *products)
 {
-    for (int i = 0; i < PLACES; i++) {
-        plan_close(products->plans[i]);
-        products->plans[i] = NULL;
-    }
+    for (int i = 0; i < PLACES; i++) plan_close(&products->plans[i]);
     products->count = 0;
 }
 
 /* Where a shape's plan is, or belongs. There is always a free place. */
-static plan **plan_place(cuda_products *products, const shape *s)
+static plan *plan_place(cuda_products *products, const shape *s)
 {
     uint32_t at = place_of(s);
-    while (products->plans[at] != NULL && memcmp(&products->plans[at]->shape, s, sizeof *s) != 0)
+    while (products->plans[at].product != NULL && memcmp(&products->plans[at].shape, s, sizeof *s) != 0)
         at = (at + 1) % PLACES;
     return &products->plans[at];
 }
@@ -239,8 +234,8 @@ static plan **plan_place(cuda_products *products, const shape *s)
 /* The plan of a shape, made where there is none. When all that may be kept are, they are thrown away and it begins anew. */
 static lop_status plan_find(cuda_products *products, const shape *s, size_t workspace, const plan **out)
 {
-    plan **place = plan_place(products, s);
-    if (*place == NULL) {
+    plan *place = plan_place(products, s);
+    if (place->product == NULL) {
         if (products->count == PLANS_MOST) {
             plans_clear(products);
             place = plan_place(products, s);
@@ -248,7 +243,7 @@ static lop_status plan_find(cuda_products *products, const shape *s, size_t work
         LOP_TRY(plan_open(products->handle, s, workspace, place));
         products->count++;
     }
-    *out = *place;
+    *out = place;
     return LOP_OK;
 }
 
