@@ -7,7 +7,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 for source in backends/cuda/*.cu; do
     nvcc -std=c++17 -O3 -gencode arch=compute_80,code=sm_80 -Xptxas -v -I. -c -o "$work/object" "$source" 2>&1
-done | awk -v q="'" '
+done | c++filt | sed 's/_GLOBAL__N__[0-9a-f]*_[0-9]*_[a-z_]*_cu_[0-9a-f]*:://g; s/(anonymous namespace):://g; s/void \([a-z_]*<.*>\)([a-z_]*)/\1/' | awk -v q="'" '
     /Compiling entry function/ {
         name = $0
         sub(/.*entry function ./, "", name)
