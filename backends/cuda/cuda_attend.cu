@@ -26,6 +26,7 @@ template <typename Word_, int HD_, int BANDS_, int WARPS_, int KEYS_, int BLOCKS
     static constexpr int THREADS = 32 * WARPS, ROWS = 16 * BANDS, QUERIES = ROWS * WARPS;
     static constexpr uint32_t KEY_BYTES = tile_at<HD>(KEYS, 0), QUERY_BYTES = tile_at<HD>(QUERIES, 0);
     static constexpr uint32_t BYTES = QUERY_BYTES + 2 * KEY_BYTES;
+    static_assert(BYTES <= SHARED_MOST);
 };
 
 /* One warp's rows. */

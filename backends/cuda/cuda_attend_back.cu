@@ -57,6 +57,7 @@ template <typename Word_, int HD_, int WARPS_, int QUERIES_, int BLOCKS_> struct
     static constexpr uint32_t KEY_BYTES = tile_at<HD>(KEYS, 0), QUERY_BYTES = tile_at<HD>(QUERIES, 0);
     static constexpr uint32_t FLOAT_BYTES = QUERIES * 4, STAGE_BYTES = 2 * QUERY_BYTES + 2 * FLOAT_BYTES;
     static constexpr uint32_t BYTES = 2 * KEY_BYTES + 2 * STAGE_BYTES;
+    static_assert(BYTES <= SHARED_MOST);
 };
 
 /* Starts the copies of a stage: rows of q and d_out of a head, their log_sum and delta. */
@@ -191,6 +192,7 @@ template <typename Word_, int HD_, int BANDS_, int WARPS_, int KEYS_, int BLOCKS
     static constexpr int THREADS = 32 * WARPS, ROWS = 16 * BANDS, QUERIES = ROWS * WARPS;
     static constexpr uint32_t KEY_BYTES = tile_at<HD>(KEYS, 0), QUERY_BYTES = tile_at<HD>(QUERIES, 0);
     static constexpr uint32_t STAGE_BYTES = 2 * KEY_BYTES, BYTES = 2 * QUERY_BYTES + 2 * STAGE_BYTES;
+    static_assert(BYTES <= SHARED_MOST);
 };
 
 /* What a warp's rows are held against: log_sum in powers of 2, and delta. */

@@ -8,6 +8,8 @@
 
 #include <math_constants.h>
 
+constexpr unsigned SHARED_MOST = 163 << 10; /* shared memory that a block of threads of sm_80 may have */
+
 struct head_place {
     int sequence, head;
 };
