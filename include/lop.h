@@ -170,9 +170,10 @@ typedef struct lop_event {
 
 typedef void lop_event_fn(const lop_event *event, void *user);
 
-/* Opens a session. Settings: backend (cpu|cuda|opencl|auto), device, threads, math, max-device-mem, max-host-mem.
+/* Opens a session. Settings: backend (cpu|cuda|opencl|auto), device, threads, math, fast, forward-batch; the names
+ * max-device-mem and max-host-mem are kept for budgets, which this version refuses.
  * The device itself is opened at the first call that computes.
- * Errors: LOP_E_ARGUMENT, LOP_E_MEMORY. */
+ * Errors: LOP_E_ARGUMENT, LOP_E_MEMORY, LOP_E_UNSUPPORTED. */
 LOP_API lop_status lop_session_open(const lop_setting *settings, int count, lop_session **out);
 LOP_API void lop_session_close(lop_session *session);
 

@@ -22,8 +22,10 @@ static const lop_option session_options[] = {
      "take the backend's quicker ways; off: the plain path everywhere", NULL},
     {"forward-batch", NULL, LOP_OPTION_INT, "4", 1, 4096, NULL, "sequences", "sequences of one forward call",
      NULL},
-    {"max-device-mem", NULL, LOP_OPTION_BYTES, NULL, 0, 0, NULL, "bytes", "budget of device memory", NULL},
-    {"max-host-mem", NULL, LOP_OPTION_BYTES, NULL, 0, 0, NULL, "bytes", "budget of host memory", NULL},
+    {"max-device-mem", NULL, LOP_OPTION_BYTES, NULL, 0, 0, NULL, "bytes",
+     "budget of device memory; not in this version", NULL},
+    {"max-host-mem", NULL, LOP_OPTION_BYTES, NULL, 0, 0, NULL, "bytes",
+     "budget of host memory; not in this version", NULL},
 };
 
 #define TEXT_OPTIONS                                                                                         \

@@ -227,6 +227,7 @@ lop_status lop_run_fit(const lop_run *run, lop_place *out, lop_run_bytes *used)
     lop_run_bytes bytes;
     uint64_t device;
     const uint64_t host = run->call->host_bytes_most;
+    const bool budget = run->call->device_bytes_most != 0;
     LOP_TRY(device_allowed(run, &device));
     *out = LOP_ON_DEVICE;
     LOP_TRY(lop_run_measure(run, LOP_ON_DEVICE, &bytes));
@@ -234,24 +235,18 @@ lop_status lop_run_fit(const lop_run *run, lop_place *out, lop_run_bytes *used)
         *out = LOP_ON_HOST;
         LOP_TRY(lop_run_measure(run, LOP_ON_HOST, &bytes));
     }
-    if (device != 0 && bytes.device > device && run->call->device_bytes_most == 0)
-        return LOP_FAIL(
-            LOP_E_DEVICE_MEMORY,
-            "this run takes %.3f GiB of device memory and %.3f are free on %s: a lower --forward-batch "
-            "takes less",
-            gib(bytes.device), gib(device), run->call->device->name);
     if (device != 0 && bytes.device > device)
         return LOP_FAIL(LOP_E_DEVICE_MEMORY,
                         "this run takes %.3f GiB of device memory (%" PRIu64
-                        " bytes) and %.3f are allowed: give --max-device-mem %" PRIu64 " or more, or a lower "
-                        "--forward-batch",
-                        gib(bytes.device), bytes.device, gib(device), bytes.device);
+                        " bytes) and %.3f are %s%s: a lower --forward-batch or a smaller --seqlen takes "
+                        "less, or take another device (--backend, --device)",
+                        gib(bytes.device), bytes.device, gib(device), budget ? "allowed" : "free on ",
+                        budget ? "" : run->call->device->name);
     if (host != 0 && bytes.host > host)
         return LOP_FAIL(LOP_E_MEMORY,
                         "this run takes %.3f GiB of host memory (%" PRIu64
-                        " bytes) and %.3f are allowed: give --max-host-mem %" PRIu64
-                        " or more, or fewer --nsamples",
-                        gib(bytes.host), bytes.host, gib(host), bytes.host);
+                        " bytes) and %.3f are allowed: fewer --nsamples or a smaller --seqlen takes less",
+                        gib(bytes.host), bytes.host, gib(host));
     *used = bytes;
     return LOP_OK;
 }

@@ -166,7 +166,7 @@ LOP_CHECKED lop_status lop_run_place(lop_run *run, lop_device *device, lop_place
 void lop_run_unplace(lop_run *run);
 LOP_CHECKED lop_status lop_run_measure(const lop_run *run, lop_place place, lop_run_bytes *out);
 
-/* Where hidden states lie under the budgets. LOP_E_DEVICE_MEMORY, LOP_E_MEMORY: the smallest budget that would do. */
+/* Where hidden states lie under the budgets. LOP_E_DEVICE_MEMORY, LOP_E_MEMORY: the bytes that it takes at least. */
 LOP_CHECKED lop_status lop_run_fit(const lop_run *run, lop_place *out, lop_run_bytes *used);
 
 /* The most bytes that values and bits of a block take while they are written. */

@@ -98,6 +98,15 @@ lop_status prune_do(const prune_try *t, char **report)
     return status;
 }
 
+uint64_t prune_least_budget(prune_try t)
+{
+    static const char words[] = "GiB of device memory (";
+    char *text = NULL;
+    t.device_bytes_most = 1;
+    prune_fails(prune_do(&t, &text), LOP_E_DEVICE_MEMORY, words);
+    return strtoull(strstr(lop_error(), words) + sizeof words - 1, NULL, 10);
+}
+
 /* --prune BACKEND MODEL METHOD SAVE NAME VALUE ... */
 enum { SPAWN_FIXED = 6 };
 

@@ -46,6 +46,10 @@ lop_status prune_do(const prune_try *t, char **report);
 /* The same, which must succeed; the report parsed. */
 json_t *prune_report(const prune_try *t);
 
+/* The least budget of device memory under which it is allowed, as the refusal of one byte says: hidden states lie on the host
+ * then. */
+uint64_t prune_least_budget(prune_try t);
+
 /* The same in a program of its own, which is this one called with --prune: a run that may be killed at any moment. */
 pid_t prune_spawn(const prune_try *t);
 int prune_spawned(int argc, char **argv); /* what --prune does; the exit code */
