@@ -153,10 +153,26 @@ static const lop_option options[] = {
      .source = "OmniQuant main.py --lwc_lr"},
 };
 
+/* A row of a matrix has two losses of each step, so twice the steps are a whole number of 32 bits. */
+enum { STEPS_MOST = INT32_MAX / 2 };
+
+/* A last step of fewer windows counts: a batch of the stream holds whole steps, but for the last one. */
+static lop_status steps_check(const lop_settings *settings, const lop_besa_options *o)
+{
+    const int64_t windows = lop_settings_int(settings, "nsamples");
+    const int64_t steps = (windows + o->windows - 1) / o->windows * o->epochs;
+    if (steps <= STEPS_MOST) return LOP_OK;
+    return LOP_FAIL(LOP_E_ARGUMENT,
+                    "%lld steps are more than a block may have, %d: lower --nsamples or --epochs, or raise "
+                    "--step-windows",
+                    (long long)steps, STEPS_MOST);
+}
+
 static lop_status ask(const lop_settings *settings, const lop_target *target, lop_log *log, lop_need *need)
 {
     lop_besa_options o;
     LOP_TRY(lop_besa_options_read(settings, target, &o));
+    LOP_TRY(steps_check(settings, &o));
     need->windows = o.windows;
     if (o.dense_stream) need->what |= LOP_NEED_DENSE_STREAM;
     if (o.halves) need->what |= LOP_NEED_MIDDLE;

@@ -127,7 +127,7 @@ static void units_share(lop_besa *b)
     }
 }
 
-/* Windows of a batch do not always divide by those of a step: its last step takes what is left. */
+/* Windows of a batch do not always divide by those of a step: its last step takes what is left. No more than `ask` lets by. */
 static int32_t steps_of(const lop_besa *b)
 {
     const lop_learning *l = b->block->learning;

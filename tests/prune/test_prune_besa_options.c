@@ -50,6 +50,7 @@ static void wrong_settings(void **state)
         {{"damping", "0.1"}, {0}, "give --rank-by sparsegpt too"},
         {{"optimizer", "adamw"}, {"d-coef", "5"}, "d-coef is of Prodigy"},
         {{"quantize-rate", "0.1"}, {0}, "give --quantize-bits too"},
+        {{"nsamples", "1000000"}, {"epochs", "10000"}, "10000000000 steps are more"},
     };
     prune_bench b;
     bench_open(&b, (made_shape){.blocks = 1});
@@ -87,6 +88,40 @@ static void sigmoid_reach(void **state)
         prune_fails(prune_do(&t, &text), LOP_E_ARGUMENT, "begins between");
     }
     bench_close(&b);
+}
+
+/* Steps are counted in 32 bits, two losses each. */
+static void steps_most(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *windows, *epochs, *each, *ratio;
+        bool few;
+    } cases[] = {
+        {"1000000", "1073", "1", "0.5", true},   {"1000000", "1074", "1", "0.5", false},
+        {"1000000", "2148", "2", "0.5", false},  {"1000000", "10000", "1", "0.5", false},
+        {"1000000", "10000", "10", "0.5", true}, {"999991", "10000", "10", "0.5", true},
+        {"1000000", "10000", "9", "0.5", false}, {"1000000", "10000", "4096", "0.5", true},
+        {"1000000", "10000", "1", "0", true},    {"214748", "5000", "1", "0.5", true},
+        {"214749", "5000", "1", "0.5", false},
+    };
+    const lop_method *besa = lop_method_find("besa");
+    lop_option_set set;
+    lop_prune_option_set(besa, &set);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const lop_setting how[] = {
+            {"nsamples", cases[i].windows}, {"epochs", cases[i].epochs}, {"step-windows", cases[i].each}};
+        const lop_target target = {.ratio = strtod(cases[i].ratio, NULL)};
+        lop_need need = {.span = 0};
+        lop_settings settings;
+        prune_ok(lop_settings_open(&set, how, 3, &settings));
+        const lop_status status = besa->ask(&settings, &target, NULL, &need);
+        if (cases[i].few)
+            prune_ok(status);
+        else
+            prune_fails(status, LOP_E_ARGUMENT, "lower --nsamples or --epochs, or raise --step-windows");
+        lop_settings_close(&settings);
+    }
 }
 
 /* ---- steps beside the reference */
@@ -306,6 +341,7 @@ int test_prune_besa_options(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_settings),
         cmocka_unit_test(sigmoid_reach),
+        cmocka_unit_test(steps_most),
         cmocka_unit_test(steps_beside_the_reference),
     };
     return cmocka_run_group_tests_name("besa options", tests, NULL, NULL);
