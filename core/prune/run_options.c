@@ -245,35 +245,6 @@ static lop_status targets_check(const lop_run *run)
     return LOP_OK;
 }
 
-lop_status lop_run_prepare(lop_run *run, const lop_prune_call *call)
-{
-    run->call = call;
-    run->began = lop_clock_seconds();
-    LOP_TRY(lop_method_need(call->method, &run->method));
-    options_read(call->settings, &run->options);
-    LOP_TRY(lop_quant_read(call->settings, &run->options.quant));
-    LOP_TRY(lop_target_read(call->settings, &run->target));
-    LOP_TRY(need_read(run));
-    run->comm = call->comm;
-    if (run->comm == NULL) {
-        LOP_TRY(lop_comm_open(&lop_comm_self, call->device, &run->self));
-        run->comm = &run->self;
-    }
-    if (run->comm->size != 1)
-        return LOP_FAIL(LOP_E_UNSUPPORTED, "a prune of several ranks is not in this version: run one");
-    LOP_TRY(lop_net_open(call->model, &run->net));
-    LOP_TRY(lop_choice_open(&run->net, call->settings, call->log, &run->choice));
-    LOP_TRY(targets_check(run));
-    LOP_TRY(lop_run_quant_check(run));
-    LOP_TRY(calibration_take(run));
-    run->word = lop_walk_word(call->device, &run->net);
-    run->blocks = json_array();
-    run->lines = json_array();
-    if (run->blocks == NULL || run->lines == NULL)
-        return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
-    return LOP_OK;
-}
-
 bool lop_run_forwards(const lop_run *run)
 {
     return run->calibration.ids != NULL && (run->need.what != 0 || run->options.loss_after);
@@ -299,6 +270,8 @@ bool lop_run_keeps_between(const lop_run *run)
     return run->need.span > 1 && run->options.loss_after;
 }
 
+/* ---- spans */
+
 static bool is_pruned(const lop_run *run, int32_t block)
 {
     for (int i = 0; i < LOP_LINEAR_COUNT; i++)
@@ -313,6 +286,49 @@ int32_t lop_run_span(const lop_run *run, int32_t first)
            is_pruned(run, first + n))
         n++;
     return n;
+}
+
+/* A span that was asked for and never forms is no fault, but what follows is not what was asked for. */
+static void spans_tell(const lop_run *run)
+{
+    if (run->need.span == 1) return;
+    for (int32_t b = 0; b < run->net.config->blocks; b++)
+        if (lop_run_span(run, b) > 1) return;
+    lop_log_say(run->call->log, LOP_EVENT_NOTE,
+                "no %d neighbouring blocks are pruned: method %s takes each by itself", run->need.span,
+                run->method->name);
+}
+
+/* ---- all of it */
+
+lop_status lop_run_prepare(lop_run *run, const lop_prune_call *call)
+{
+    run->call = call;
+    run->began = lop_clock_seconds();
+    LOP_TRY(lop_method_need(call->method, &run->method));
+    options_read(call->settings, &run->options);
+    LOP_TRY(lop_quant_read(call->settings, &run->options.quant));
+    LOP_TRY(lop_target_read(call->settings, &run->target));
+    LOP_TRY(need_read(run));
+    run->comm = call->comm;
+    if (run->comm == NULL) {
+        LOP_TRY(lop_comm_open(&lop_comm_self, call->device, &run->self));
+        run->comm = &run->self;
+    }
+    if (run->comm->size != 1)
+        return LOP_FAIL(LOP_E_UNSUPPORTED, "a prune of several ranks is not in this version: run one");
+    LOP_TRY(lop_net_open(call->model, &run->net));
+    LOP_TRY(lop_choice_open(&run->net, call->settings, call->log, &run->choice));
+    LOP_TRY(targets_check(run));
+    spans_tell(run);
+    LOP_TRY(lop_run_quant_check(run));
+    LOP_TRY(calibration_take(run));
+    run->word = lop_walk_word(call->device, &run->net);
+    run->blocks = json_array();
+    run->lines = json_array();
+    if (run->blocks == NULL || run->lines == NULL)
+        return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
+    return LOP_OK;
 }
 
 /* ---- settings as JSON */

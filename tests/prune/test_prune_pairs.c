@@ -144,6 +144,45 @@ static void budgets_of_pairs(void **state)
     bench_close(&b);
 }
 
+/* A choice that leaves no pair is told once, and only then. */
+typedef struct listener {
+    lop_log log;
+    int told;
+} listener;
+
+static void listen(const lop_event *event, void *user)
+{
+    listener *l = user;
+    l->told += event->kind == LOP_EVENT_NOTE && strstr(event->text, "no 2 neighbouring blocks") != NULL;
+}
+
+static void no_pair_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        lop_setting choice, unit;
+        int blocks, told;
+    } cases[] = {{{NULL, NULL}, pairs, 1, 1},
+                 {{"layers", "1:2"}, pairs, 3, 1},
+                 {{"skip", "re:layers.1"}, pairs, 3, 1},
+                 {{"only", "re:layers.[12]"}, pairs, 3, 0},
+                 {{NULL, NULL}, pairs, 2, 0},
+                 {{NULL, NULL}, {"unit", "block"}, 2, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        prune_bench b;
+        listener l = {.told = 0};
+        const lop_setting how[] = {half, {"epochs", "0"}, cases[i].unit, cases[i].choice, {NULL, NULL}};
+        l.log.fn = listen;
+        l.log.user = &l;
+        bench_open(&b, (made_shape){.blocks = cases[i].blocks});
+        prune_try t = bench_try(&b, "besa", how);
+        t.log = &l.log;
+        json_decref(prune_report(&t));
+        assert_int_equal(l.told, cases[i].told);
+        bench_close(&b);
+    }
+}
+
 /* ---- losses */
 
 /* The first of a pair stands against its own dense outputs, the second against those of both dense blocks; where nothing goes
@@ -233,6 +272,7 @@ int test_prune_pairs(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_steps_are_wanda_of_dense_inputs),
         cmocka_unit_test(budgets_of_pairs),
+        cmocka_unit_test(no_pair_is_told),
         cmocka_unit_test(losses),
         cmocka_unit_test(stopped_between_two),
     };
