@@ -26,6 +26,12 @@ lop_mat lop_mat_reshape(lop_mat m, int32_t rows, int32_t cols);
 
 int64_t lop_mat_elements(lop_mat m);
 
+/* Of two numbers of rows or columns, for what goes by parts of which the last may be smaller. */
+static inline int32_t lop_lesser(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}
+
 /* The address of element (0, 0) of a matrix whose buffer has a host address. */
 void *lop_mat_host(lop_mat m);
 

@@ -9,11 +9,6 @@ static inline lop_mat lop_part(lop_mat m, int32_t row, int32_t rows, int32_t col
     return lop_mat_cols(lop_mat_rows(m, row, rows), col, cols);
 }
 
-static inline int32_t lop_lesser(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
 /* lop_gemm in full f32; a count of 0 is one product, and one without an inner or an outer element is none. */
 LOP_CHECKED lop_status lop_part_product(lop_queue *q, lop_gemm_args product);
 

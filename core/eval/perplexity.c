@@ -25,11 +25,6 @@ typedef struct measure {
     float *nll;
 } measure;
 
-static int32_t least(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
 static lop_status check_args(const lop_perplexity_args *a)
 {
     const bool counts = a->windows >= 1 && a->seqlen >= 2 && a->forward_batch >= 1;
@@ -46,7 +41,7 @@ static int32_t group_windows(const lop_net *net, const lop_perplexity_args *a)
     const size_t window = (size_t)a->seqlen * (size_t)net->config->hidden * sizeof(float);
     const size_t fit = GROUP_BYTES / window / (size_t)a->forward_batch * (size_t)a->forward_batch;
     const int32_t some = fit > (size_t)a->windows ? a->windows : (int32_t)fit;
-    return some < a->forward_batch ? least(a->forward_batch, a->windows) : some;
+    return some < a->forward_batch ? lop_lesser(a->forward_batch, a->windows) : some;
 }
 
 static lop_status open_measure(measure *m)
@@ -61,7 +56,7 @@ static lop_status open_measure(measure *m)
     LOP_TRY(lop_arena_mat(m->arena, m->group * seqlen, hidden, LOP_F32, &m->x));
     LOP_TRY(lop_arena_mat(m->arena, m->group * seqlen, 1, LOP_U32, &m->rows));
     LOP_TRY(lop_arena_mat(m->arena, 1, m->net->config->blocks, LOP_I64, &m->wrong));
-    LOP_TRY(lop_forward_open(m->net, m->device, word, least(m->args->forward_batch, m->group), seqlen,
+    LOP_TRY(lop_forward_open(m->net, m->device, word, lop_lesser(m->args->forward_batch, m->group), seqlen,
                              &m->forward));
     LOP_TRY(lop_alloc((size_t)m->group * (size_t)seqlen, sizeof *m->target, &m->target));
     return lop_alloc((size_t)m->group * (size_t)seqlen, sizeof *m->nll, &m->nll);
@@ -81,7 +76,7 @@ static lop_status run_block(measure *m, const lop_block *block, int32_t windows)
 {
     const int32_t seqlen = m->args->seqlen;
     for (int32_t w = 0; w < windows; w += m->args->forward_batch) {
-        const int32_t n = least(m->args->forward_batch, windows - w);
+        const int32_t n = lop_lesser(m->args->forward_batch, windows - w);
         LOP_TRY(lop_log_check_stop(m->log));
         LOP_TRY(lop_block_forward(&m->queue, m->forward, block, lop_mat_rows(m->x, w * seqlen, n * seqlen), n,
                                   seqlen, NULL));
@@ -135,7 +130,7 @@ lop_status lop_perplexity_measure(lop_device *device, const lop_net *net, const 
     lop_status status = check_args(args);
     if (status == LOP_OK) status = open_measure(&m);
     for (int32_t first = 0; status == LOP_OK && first < args->windows; first += m.group)
-        status = run_group(&m, first, least(m.group, args->windows - first), &sum);
+        status = run_group(&m, first, lop_lesser(m.group, args->windows - first), &sum);
     close_measure(&m);
     if (status != LOP_OK) return status;
     out->tokens = (int64_t)args->windows * (args->seqlen - 1);

@@ -22,11 +22,6 @@ typedef struct sweep {
 /* What becomes of logits of rows [row, ...) and vocabulary [first, ...). */
 typedef lop_status use_fn(void *user, lop_queue *q, lop_mat logits, int32_t row, int32_t first);
 
-static int32_t least(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Reads rows [first, first + to.rows) of the head and brings them to `to`; waits, so that the buffer is free again. */
 static lop_status load_rows(lop_queue *q, const lop_staging *s, const lop_net *net, int64_t first, lop_mat to)
 {
@@ -46,10 +41,10 @@ static lop_status open_staging(lop_device *device, const lop_net *net, int32_t r
 
 static lop_status place_sweep(sweep *s, lop_type word, int32_t rows)
 {
-    const int32_t chunk = least(CHUNK_ROWS, s->net->config->vocab);
-    LOP_TRY(lop_tail_place(s->arena, s->net, word, least(rows, TILE_ROWS), &s->tail));
+    const int32_t chunk = lop_lesser(CHUNK_ROWS, s->net->config->vocab);
+    LOP_TRY(lop_tail_place(s->arena, s->net, word, lop_lesser(rows, TILE_ROWS), &s->tail));
     LOP_TRY(lop_arena_mat(s->arena, chunk, s->net->width, word, &s->head));
-    return lop_arena_mat(s->arena, least(rows, TILE_ROWS), chunk, LOP_F32, &s->logits);
+    return lop_arena_mat(s->arena, lop_lesser(rows, TILE_ROWS), chunk, LOP_F32, &s->logits);
 }
 
 static void sweep_close(sweep *s)
@@ -64,7 +59,8 @@ static lop_status sweep_open(lop_queue *q, const lop_net *net, lop_mat x, sweep 
     if (x.type != LOP_F32 || x.cols != net->config->hidden)
         return LOP_FAIL(LOP_E_ARGUMENT, "the head takes (N, %d) f32; got (%d, %d) %s", net->config->hidden,
                         x.rows, x.cols, lop_type_name(x.type));
-    lop_status status = open_staging(q->device, net, least(CHUNK_ROWS, net->config->vocab), &out->staging);
+    lop_status status =
+        open_staging(q->device, net, lop_lesser(CHUNK_ROWS, net->config->vocab), &out->staging);
     if (status == LOP_OK) status = lop_arena_open(q->device, LOP_ON_DEVICE, 0, &out->arena);
     if (status == LOP_OK) status = place_sweep(out, lop_walk_word(q->device, net), x.rows);
     if (status == LOP_OK) status = lop_tail_load(q, &out->tail);
@@ -76,11 +72,11 @@ static lop_status sweep_open(lop_queue *q, const lop_net *net, lop_mat x, sweep 
 static lop_status sweep_run(lop_queue *q, const sweep *s, lop_mat x, use_fn *use, void *user)
 {
     for (int32_t first = 0; first < s->net->config->vocab; first += CHUNK_ROWS) {
-        const int32_t n = least(CHUNK_ROWS, s->net->config->vocab - first);
+        const int32_t n = lop_lesser(CHUNK_ROWS, s->net->config->vocab - first);
         const lop_mat head = lop_mat_rows(s->head, 0, n);
         LOP_TRY(load_rows(q, &s->staging, s->net, first, head));
         for (int32_t row = 0; row < x.rows; row += TILE_ROWS) {
-            const int32_t rows = least(TILE_ROWS, x.rows - row);
+            const int32_t rows = lop_lesser(TILE_ROWS, x.rows - row);
             const lop_mat logits = lop_mat_cols(lop_mat_rows(s->logits, 0, rows), 0, n);
             lop_mat normed;
             LOP_TRY(lop_tail_rows(q, &s->tail, lop_mat_rows(x, row, rows), &normed));
@@ -169,7 +165,7 @@ struct lop_head {
 static lop_status place_head(lop_arena *a, lop_type word, lop_head *h)
 {
     const int32_t vocab = h->net->config->vocab;
-    const int32_t chunk = h->rows == 1 ? vocab : least(CHUNK_ROWS, vocab);
+    const int32_t chunk = h->rows == 1 ? vocab : lop_lesser(CHUNK_ROWS, vocab);
     LOP_TRY(lop_tail_place(a, h->net, word, h->rows, &h->tail));
     LOP_TRY(lop_arena_mat(a, vocab, h->net->width, word, &h->weight));
     LOP_TRY(lop_arena_mat(a, h->rows, chunk, LOP_F32, &h->logits));
@@ -179,12 +175,12 @@ static lop_status place_head(lop_arena *a, lop_type word, lop_head *h)
 
 static lop_status load_head(lop_queue *q, const lop_head *h)
 {
-    const int32_t chunk = least(CHUNK_ROWS, h->net->config->vocab);
+    const int32_t chunk = lop_lesser(CHUNK_ROWS, h->net->config->vocab);
     lop_staging s;
     LOP_TRY(open_staging(q->device, h->net, chunk, &s));
     lop_status status = lop_tail_load(q, &h->tail);
     for (int32_t first = 0; status == LOP_OK && first < h->weight.rows; first += chunk) {
-        const int32_t n = least(chunk, h->weight.rows - first);
+        const int32_t n = lop_lesser(chunk, h->weight.rows - first);
         status = load_rows(q, &s, h->net, first, lop_mat_rows(h->weight, first, n));
     }
     lop_staging_close(&s);
@@ -240,7 +236,7 @@ lop_status lop_head_losses(lop_queue *q, const lop_head *h, lop_mat x, lop_mat t
     LOP_TRY(lop_tail_rows(q, &h->tail, x, &normed));
     LOP_TRY(lop_cross_entropy_begin(q, state));
     for (int32_t first = 0; first < h->weight.rows; first += h->logits.cols) {
-        const int32_t n = least(h->logits.cols, h->weight.rows - first);
+        const int32_t n = lop_lesser(h->logits.cols, h->weight.rows - first);
         const lop_mat logits = lop_mat_cols(lop_mat_rows(h->logits, 0, x.rows), 0, n);
         LOP_TRY(lop_linear(q, normed, lop_mat_rows(h->weight, first, n), LOP_NONE, logits));
         LOP_TRY(lop_cross_entropy_add(q, logits, first, target, state));

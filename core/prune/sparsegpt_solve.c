@@ -20,11 +20,6 @@ static lop_mat part(lop_mat m, int32_t row, int32_t rows, int32_t col, int32_t c
     return lop_mat_cols(lop_mat_rows(m, row, rows), col, cols);
 }
 
-static int32_t lesser(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
 static lop_mat keep_of(const solving *v, int32_t at, int32_t width)
 {
     return lop_mat_cols(v->linear->keep, at / 8, (width + 7) / 8);
@@ -86,7 +81,7 @@ static lop_status panels(const solving *v, int32_t first, int32_t end)
 {
     const bool unstructured = v->s->options.chooses && v->linear->target.group == 0;
     for (int32_t at = first; at < end; at += v->s->options.panel) {
-        const int32_t width = lesser(v->s->options.panel, end - at);
+        const int32_t width = lop_lesser(v->s->options.panel, end - at);
         const lop_mat e = lop_mat_cols(v->e, at - first, width);
         if (unstructured) LOP_TRY(choose(v, at, width));
         LOP_TRY(walk(v, at, width, e));
@@ -105,7 +100,7 @@ lop_status lop_sparsegpt_solve(lop_sparsegpt *s, int32_t index)
     lop_queue *q = s->block->queue;
     lop_prune_linear *linear = &s->block->linears[index];
     const int32_t rows = linear->view->w.rows, n = linear->view->w.cols;
-    const int32_t lazy = lesser(lazy_of(s->options.panel), n);
+    const int32_t lazy = lop_lesser(lazy_of(s->options.panel), n);
     const bool in_place = linear->spare.type == LOP_F32;
     const solving v = {.s = s,
                        .linear = linear,
@@ -115,7 +110,7 @@ lop_status lop_sparsegpt_solve(lop_sparsegpt *s, int32_t index)
     const lop_mat row_error = lop_mat_rows(s->row_error, 0, rows);
     LOP_TRY(lop_cast(q, linear->view->w, v.w));
     LOP_TRY(lop_mat_zero(q, row_error));
-    for (int32_t first = 0; first < n; first += lazy) LOP_TRY(panels(&v, first, lesser(n, first + lazy)));
+    for (int32_t first = 0; first < n; first += lazy) LOP_TRY(panels(&v, first, lop_lesser(n, first + lazy)));
     LOP_TRY(lop_sum(q, row_error, lop_mat_rows(s->error, index, 1)));
     linear->changed = linear->spare;
     if (!in_place) LOP_TRY(lop_cast(q, v.w, linear->spare));
@@ -144,8 +139,8 @@ static most most_of(const lop_prune_block *block, const lop_sparsegpt_options *o
         m.rows = w.rows > m.rows ? w.rows : m.rows;
         m.cols = w.cols > m.cols ? w.cols : m.cols;
         m.weights = greater(m.weights, lop_mat_elements(w));
-        m.errors = greater(m.errors, (int64_t)w.rows * lesser(lazy_of(o->panel), w.cols));
-        m.scores = greater(m.scores, (int64_t)w.rows * lesser(o->panel, w.cols));
+        m.errors = greater(m.errors, (int64_t)w.rows * lop_lesser(lazy_of(o->panel), w.cols));
+        m.scores = greater(m.scores, (int64_t)w.rows * lop_lesser(o->panel, w.cols));
         m.copies = m.copies || block->linears[i].spare.type != LOP_F32;
     }
     m.select = lop_keep_all_scratch(m.rows);
