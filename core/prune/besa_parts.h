@@ -90,10 +90,10 @@ typedef struct lop_besa {
     lop_block trial[LOP_SPAN_MOST];
     lop_besa_linear linears[LOP_SPAN_MOST * LOP_LINEAR_COUNT];
     int32_t count;
-    const lop_besa_linear
-        *by_index[LOP_SPAN_MOST][LOP_LINEAR_COUNT]; /* by place in the block; NULL: stays dense */
-    int32_t steps;                                  /* in all */
-    lop_besa_unit units[LOP_BESA_UNITS];            /* the span, or attention and feed-forward */
+    /* By place in the block; NULL: stays dense. */
+    const lop_besa_linear *by_index[LOP_SPAN_MOST][LOP_LINEAR_COUNT];
+    int32_t steps;                       /* in all */
+    lop_besa_unit units[LOP_BESA_UNITS]; /* the span, or attention and feed-forward */
     int32_t unit_count;
     float scale;                         /* of gradients of 16-bit words */
     lop_mat base;                        /* (1, J) f32: the logits that every row begins with */

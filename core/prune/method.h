@@ -18,8 +18,8 @@ enum {
     LOP_NEED_COLSUM_SQ = 1 << 0, /* sums of squares of each linear's inputs, over every calibration token */
     LOP_NEED_GRAM = 1 << 1,      /* sums of products of all pairs of them */
     LOP_NEED_LEARNING = 1 << 2,  /* lop_learning */
-    LOP_NEED_DENSE_STREAM =
-        1 << 3,               /* it wants what the dense model has there, not the dense block of this input */
+    /* It wants what the dense model has there, not what the dense block makes of this input. */
+    LOP_NEED_DENSE_STREAM = 1 << 3,
     LOP_NEED_MIDDLE = 1 << 4, /* it wants that between the halves of the block too */
     LOP_NEED_SPARE = 1 << 5   /* room for changed weights */
 };
@@ -46,15 +46,15 @@ typedef struct lop_prune_linear {
     int32_t block;               /* of the span, that it belongs to */
     lop_target target;
     lop_mat colsum_sq; /* (1, in) f32; absent unless needed */
-    lop_mat gram;      /* (in, in) f32, lower triangle, one matrix for linears of one input; read only, absent
-                          unless needed */
-    lop_mat spare;     /* (out, in) W: room that `changed` may be, absent unless needed */
-    lop_mat keep;      /* (out, ceil(in/8)) u8: the method fills it */
-    lop_mat
-        changed; /* (out, in) W: absent, or what the method sets for weights to stand in the dense ones' place, dropped
-                        ones as they like; it outlives the method's own arena. On the points of `grid` if that is there */
-    lop_quant_grid
-        grid; /* what weights are to be rounded to; the method's to fill only if it sets `changed` */
+    /* (in, in) f32, lower triangle, one matrix for linears of one input; read only, absent unless needed */
+    lop_mat gram;
+    lop_mat spare; /* (out, in) W: room that `changed` may be, absent unless needed */
+    lop_mat keep;  /* (out, ceil(in/8)) u8: the method fills it */
+    /* (out, in) W: absent, or what the method sets for weights to stand in the dense ones' place, dropped ones as they like;
+     * it outlives the method's own arena. On the points of `grid` if that is there */
+    lop_mat changed;
+    /* What weights are to be rounded to; the method's to fill only if it sets `changed`. */
+    lop_quant_grid grid;
 } lop_prune_linear;
 
 /* A block that is learned, and what its trial works in. */
@@ -83,18 +83,18 @@ typedef lop_status lop_again_fn(const lop_prune_block *block, int32_t count, lop
 /* A block, or a span of them, in the hands of a method. What the method places in `arena` is gone when it returns. */
 struct lop_prune_block {
     int32_t index; /* of the first */
-    lop_prune_linear
-        linears[LOP_SPAN_MOST * LOP_LINEAR_COUNT]; /* those chosen, block by block in module order */
+    /* Those chosen, block by block in module order. */
+    lop_prune_linear linears[LOP_SPAN_MOST * LOP_LINEAR_COUNT];
     int32_t count;
     const lop_learning *learning; /* NULL unless needed */
     lop_queue *queue;
     lop_arena *arena;
     const lop_settings *settings; /* NULL: the defaults */
     lop_log *log;
-    json_t *learned[LOP_SPAN_MOST]; /* objects: what the method tells the report of each block; of the span,
-                                       the first */
-    int64_t tokens;                 /* that statistics are of */
-    lop_again_fn *again;            /* NULL: nobody can, or there is a span of several blocks */
+    /* Objects: what the method tells the report of each block; of the span, the first. */
+    json_t *learned[LOP_SPAN_MOST];
+    int64_t tokens;      /* that statistics are of */
+    lop_again_fn *again; /* NULL: nobody can, or there is a span of several blocks */
     void *again_user;
     lop_part_fn *part; /* NULL: nobody measures */
     void *part_user;
@@ -112,9 +112,8 @@ typedef struct lop_method {
     lop_status (*ask)(const lop_settings *settings, const lop_target *target, lop_log *log, lop_need *need);
     lop_status (*block)(lop_prune_block *block);   /* in depth order; NULL: known, not in this version */
     lop_status (*measure)(lop_prune_block *block); /* places what `block` takes; its arena only measures */
-    double (*flops)(int32_t out, int32_t in,
-                    bool first); /* of deciding on a linear, the first of its input or not; NULL:
-                                                             one a weight */
+    /* Of deciding on a linear, the first of its input or not; NULL: one a weight. */
+    double (*flops)(int32_t out, int32_t in, bool first);
 } lop_method;
 
 /* What may follow a method on each block: keep bits stay, and kept weights make up for what is gone. It sees the block as the

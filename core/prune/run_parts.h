@@ -34,16 +34,16 @@ enum { LOP_LOSS_BEFORE, LOP_LOSS_AFTER, LOP_LOSSES };
 /* What lies on the device for the whole run. */
 typedef struct lop_run_mats {
     lop_block blocks[LOP_SPAN_MOST + 1]; /* the reader fills one while the others are at work */
-    lop_block other[LOP_SPAN_MOST];      /* as large as those at work: their dense weights while magnitude is
-                                            tried, a learner's trials */
-    lop_tape tape[LOP_SPAN_MOST];        /* of a learner's step */
-    lop_mat x;                           /* (F S, C) f32: the residual stream of one forward call */
-    lop_mat row_sum;                     /* (F S, 1) f32: scratch of sums over rows */
-    lop_mat row_count;                   /* (F S, 1) u32: scratch of counts over rows */
-    lop_mat loss; /* (B, 2 LOP_LOSSES) f32: of each block of a span pairs, lop_sum_value */
-    lop_mat
-        count; /* (B LOP_COUNT_ROWS, LOP_LINEAR_COUNT) i64: of each linear the zeros before and after and what
-                             leaves the range of its type; activations that are no numbers */
+    /* As large as those at work: their dense weights while magnitude is tried, a learner's trials. */
+    lop_block other[LOP_SPAN_MOST];
+    lop_tape tape[LOP_SPAN_MOST]; /* of a learner's step */
+    lop_mat x;                    /* (F S, C) f32: the residual stream of one forward call */
+    lop_mat row_sum;              /* (F S, 1) f32: scratch of sums over rows */
+    lop_mat row_count;            /* (F S, 1) u32: scratch of counts over rows */
+    lop_mat loss;                 /* (B, 2 LOP_LOSSES) f32: of each block of a span pairs, lop_sum_value */
+    /* (B LOP_COUNT_ROWS, LOP_LINEAR_COUNT) i64: of each linear the zeros before and after and what leaves the range of its
+     * type; activations that are no numbers */
+    lop_mat count;
     lop_mat linear_count; /* (the most rows of a linear, 1) u32: scratch of counts over them */
     lop_mat keep[LOP_SPAN_MOST][LOP_LINEAR_COUNT];
     lop_quant_grid grid[LOP_SPAN_MOST][LOP_LINEAR_COUNT]; /* of weights that are rounded to grids */
@@ -61,9 +61,9 @@ typedef struct lop_identity {
 /* What a run takes (run_memory.c). */
 typedef struct lop_run_bytes {
     uint64_t device, host; /* at the peak */
-    uint64_t weights,
-        activations; /* of which on the device: one block and its scratch; the stream of hidden states */
-    uint64_t arena;  /* of which in run->arena */
+    /* Of which on the device: one block and its scratch; the stream of hidden states. */
+    uint64_t weights, activations;
+    uint64_t arena; /* of which in run->arena */
 } lop_run_bytes;
 
 typedef struct lop_run {
@@ -101,12 +101,12 @@ typedef struct lop_run {
     lop_learning learning; /* of the span at work */
     lop_reader *reader;
     lop_stream input; /* of the span at work, later of its block whose turn it is, in the word of weights */
-    lop_stream
-        middle; /* f32: between the halves of the block that makes `dense`, where a learner wants it; or
-                          between the blocks of a span that do, where losses are measured */
-    lop_stream
-        dense; /* f32: what the dense span makes of the input, which losses are held against; or the stream
-                         that goes through dense blocks alone */
+    /* f32: between the halves of the block that makes `dense`, where a learner wants it; or between the blocks of a span that
+     * do, where losses are measured */
+    lop_stream middle;
+    /* f32: what the dense span makes of the input, which losses are held against; or the stream that goes through dense blocks
+     * alone */
+    lop_stream dense;
 
     json_t *blocks;                 /* of the report */
     json_t *lines;                  /* of the journal, where they are not of one block each */
@@ -226,9 +226,10 @@ void lop_run_choose(lop_run *run, int32_t index, lop_prune_block *out);
 LOP_CHECKED lop_status lop_run_tell(const lop_run *run, int32_t index, const char *state);
 LOP_CHECKED lop_status lop_run_tell_written(lop_run *run); /* of those that are by now */
 LOP_CHECKED lop_status lop_run_compute(lop_run *run, int32_t index, int32_t count);
-LOP_CHECKED lop_status
-lop_run_lead(lop_run *run, int32_t index); /* moves the dense stream through a block that is written */
 LOP_CHECKED lop_status lop_run_replay(lop_run *run, int32_t index, int32_t count);
+
+/* Moves the dense stream through a block that is written. */
+LOP_CHECKED lop_status lop_run_lead(lop_run *run, int32_t index);
 
 /* What no method touches is copied before the first block is written, by the writer: a weight that is no number is found
  * then, not hours later (run_finish.c). */
