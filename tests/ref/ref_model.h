@@ -1,5 +1,5 @@
-/* ref_model.h - a language model of the llama, mistral, qwen2 and opt families in double precision: plain arrays, plain loops, no device, nothing of the library's but the standard types. What the library computes is held
- * against it.
+/* ref_model.h - a language model of the llama, mistral, qwen2 and opt families in double precision: plain arrays, plain loops,
+ * no device, nothing of the library's but the standard types. What the library computes is held against it.
  *
  * Letters: T tokens of a window, C hidden width, H query heads, K key and value heads, D head size, F
  * feed-forward width, V vocabulary. Every matrix is row-major and packed. */
