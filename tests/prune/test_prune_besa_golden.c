@@ -18,6 +18,7 @@
 typedef struct golden_besa {
     const char *family, *key, *granularity, *d_coef;
     double masks_equal;
+    size_t blocks; /* whose errors and sparsities are held, from the first on; 0: all */
 } golden_besa;
 
 enum { FIRST = 20 };
@@ -72,6 +73,7 @@ static bool block_check(const golden_besa *g, size_t block, const json_t *learn,
     const double last = sparsities_off(json_object_get(learn, "linears"), json_object_get(want, "final"));
     print_message("%s %s, block %zu: errors off by %.2e in %d steps, by %.2e in all; sparsities by %.2e\n",
                   g->family, g->key, block, first, FIRST, all, last);
+    if (g->blocks > 0 && block >= g->blocks) return true;
     return first <= 1e-3 && all <= 1e-2 && last <= 2e-3;
 }
 
@@ -125,12 +127,20 @@ static void golden_check(const golden_besa *g)
 
 static void layer(void **state)
 {
-    golden_check(&(golden_besa){*state, "besa_layer_50", "layer", "0.05", 0.999});
+    golden_check(&(golden_besa){*state, "besa_layer_50", "layer", "0.05", 0.999, 0});
 }
 
 static void row(void **state)
 {
-    golden_check(&(golden_besa){*state, "besa_row_50", "row", "5", 0.995});
+    golden_check(&(golden_besa){*state, "besa_row_50", "row", "5", 0.995, 0});
+}
+
+/* Two weights of block 0 score the same and go in the other order in the log (tests/ref/check_besa_golden.c): at the end two of
+ * its weights are others, and what comes in behind it is not what the authors' blocks saw. From the authors' masks on, block
+ * by block, the reference has all four. */
+static void row_of_opt(void **state)
+{
+    golden_check(&(golden_besa){*state, "besa_row_50", "row", "5", 0.995, 1});
 }
 
 int test_prune_besa_golden(void)
@@ -138,6 +148,7 @@ int test_prune_besa_golden(void)
     void *const llama = (void *)(uintptr_t) "llama", *const opt = (void *)(uintptr_t) "opt";
     const struct CMUnitTest tests[] = {{"llama_layer", layer, NULL, NULL, llama},
                                        {"llama_row", row, NULL, NULL, llama},
-                                       {"opt_layer", layer, NULL, NULL, opt}};
+                                       {"opt_layer", layer, NULL, NULL, opt},
+                                       {"opt_row", row_of_opt, NULL, NULL, opt}};
     return cmocka_run_group_tests_name("besa golden", tests, NULL, NULL);
 }

@@ -48,6 +48,7 @@ int main(void)
         {"golden_besa_layer", golden_besa, NULL, NULL, (void *)1},
         {"golden_besa_row_exact", golden_besa, NULL, NULL, (void *)2},
         {"golden_besa_opt_layer", golden_besa, NULL, NULL, (void *)3},
+        {"golden_besa_opt_row", golden_besa, NULL, NULL, (void *)4},
     };
     return cmocka_run_group_tests_name("ref", tests, NULL, NULL);
 }
