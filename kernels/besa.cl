@@ -237,9 +237,13 @@ KERNEL(rate_slope_row)
     }
 }
 
-/* price[0,0] = p + |p| (s - target) / width, p = -sum_g slopes[g,0] / sum_g slopes[g,1]: what the unit's mean rate must be
- * worth so that the error has no reason to move all rows one way, and, off the target, less or more. 0 where nothing moves
- * the rate.  One group.
+/* The least mean variance of rates that is divided by: the square of what rounding puts their mean off at worst, 2^-24 for
+ * each of 256 candidates. */
+#define SPREAD_LEAST 0x1p-32f
+
+/* price[0,0] = p + |p| (s - target) / width, p = -sum_g slopes[g,0] / max(sum_g slopes[g,1], SPREAD_LEAST): what the unit's
+ * mean rate must be worth so that the error has no reason to move all rows one way, and, off the target, less or more.  One
+ * group.
  *   Shapes   slopes (G, 2), s, price (1, 1) f32 */
 KERNEL(rate_price)
 (HERE IN(f32, slopes), IN(f32, s), OUT(f32, price), const float target, const float width, const int groups)
@@ -258,7 +262,7 @@ KERNEL(rate_price)
             error += errors[l];
             rate += rates[l];
         }
-        const float p = rate > 0.0f ? -error / rate : 0.0f;
+        const float p = -error / f_max(rate, SPREAD_LEAST);
         ROW(price, 0)[0] = p + f_abs(p) * ((ROW(s, 0)[0] - target) / width);
     }
 }

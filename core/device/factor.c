@@ -40,12 +40,12 @@ typedef struct chol {
 static lop_status panel_update(lop_queue *q, const chol *c, int32_t at, int32_t end)
 {
     const int32_t n = c->h.cols, width = end - at;
-    const lop_mat own = lop_part(c->h, at, width, 0, at);
-    const lop_triangle triangle = {own, lop_part(c->h, at, width, at, width), -1.0f, false, LOP_TILE};
+    const lop_mat own = lop_mat_part(c->h, at, width, 0, at);
+    const lop_triangle triangle = {own, lop_mat_part(c->h, at, width, at, width), -1.0f, false, LOP_TILE};
     LOP_TRY(lop_triangle_add(q, &triangle));
-    return lop_part_product(q, (lop_gemm_args){.a = lop_part(c->h, end, n - end, 0, at),
+    return lop_part_product(q, (lop_gemm_args){.a = lop_mat_part(c->h, end, n - end, 0, at),
                                                .b = own,
-                                               .c = lop_part(c->h, end, n - end, at, width),
+                                               .c = lop_mat_part(c->h, end, n - end, at, width),
                                                .tb = true,
                                                .alpha = -1.0f,
                                                .beta = 1.0f});
@@ -54,8 +54,8 @@ static lop_status panel_update(lop_queue *q, const chol *c, int32_t at, int32_t 
 static lop_status tile_factor(lop_queue *q, const chol *c, int32_t j, int32_t width)
 {
     const lop_launch_shape one = lop_by_rows(1, LOP_TILE * LOP_TILE, LOP_F32);
-    const lop_arg args[] = {LOP_M(lop_part(c->h, j, width, j, width)),
-                            LOP_M(lop_part(c->tiles, j, width, 0, width)),
+    const lop_arg args[] = {LOP_M(lop_mat_part(c->h, j, width, j, width)),
+                            LOP_M(lop_mat_part(c->tiles, j, width, 0, width)),
                             LOP_M(c->bad),
                             LOP_I(width),
                             LOP_I(j == 0),
@@ -70,15 +70,15 @@ static lop_status panel_factor(lop_queue *q, const chol *c, int32_t at, int32_t 
     const int32_t n = c->h.cols;
     for (int32_t j = at; j < end; j += LOP_TILE) {
         const int32_t width = lop_lesser(LOP_TILE, end - j), below = j + width;
-        LOP_TRY(lop_part_product(q, (lop_gemm_args){.a = lop_part(c->h, j, n - j, at, j - at),
-                                                    .b = lop_part(c->h, j, width, at, j - at),
-                                                    .c = lop_part(c->h, j, n - j, j, width),
+        LOP_TRY(lop_part_product(q, (lop_gemm_args){.a = lop_mat_part(c->h, j, n - j, at, j - at),
+                                                    .b = lop_mat_part(c->h, j, width, at, j - at),
+                                                    .c = lop_mat_part(c->h, j, n - j, j, width),
                                                     .tb = true,
                                                     .alpha = -1.0f,
                                                     .beta = 1.0f}));
         LOP_TRY(tile_factor(q, c, j, width));
-        LOP_TRY(lop_times_tile(q, lop_part(c->h, below, n - below, j, width),
-                               lop_part(c->tiles, j, width, 0, width), true, c->scratch));
+        LOP_TRY(lop_times_tile(q, lop_mat_part(c->h, below, n - below, j, width),
+                               lop_mat_part(c->tiles, j, width, 0, width), true, c->scratch));
     }
     return LOP_OK;
 }

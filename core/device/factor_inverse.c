@@ -26,7 +26,7 @@ typedef struct pairs {
 /* The part of the first square of a batch. */
 static lop_mat part_of(const pairs *p, int32_t row, int32_t rows, int32_t col, int32_t cols)
 {
-    return lop_part(p->l, p->first + row, rows, p->first + col, cols);
+    return lop_mat_part(p->l, p->first + row, rows, p->first + col, cols);
 }
 
 /* Columns [at, at + width) of -C^-1 B A^-1 take the place of B's. */
@@ -99,12 +99,12 @@ lop_status lop_tri_inverse(lop_queue *q, lop_mat l, lop_mat tiles, lop_mat scrat
 static lop_status inverse_row(lop_queue *q, lop_mat l, lop_mat scratch, int32_t at)
 {
     const int32_t n = l.cols, rows = lop_lesser(LOP_TILE, n - at), end = at + rows;
-    const lop_mat own = lop_part(l, at, rows, 0, end), tile = lop_part(l, at, rows, at, rows);
+    const lop_mat own = lop_mat_part(l, at, rows, 0, end), tile = lop_mat_part(l, at, rows, at, rows);
     const lop_mat room = lop_mat_of(scratch.buf, scratch.at, rows, end, LOP_F32);
     LOP_TRY(lop_part_product(q, (lop_gemm_args){.a = tile, .b = own, .c = room, .ta = true, .alpha = 1.0f}));
     LOP_TRY(lop_cast(q, room, own));
-    return lop_part_product(q, (lop_gemm_args){.a = lop_part(l, end, n - end, at, rows),
-                                               .b = lop_part(l, end, n - end, 0, end),
+    return lop_part_product(q, (lop_gemm_args){.a = lop_mat_part(l, end, n - end, at, rows),
+                                               .b = lop_mat_part(l, end, n - end, 0, end),
                                                .c = own,
                                                .ta = true,
                                                .alpha = 1.0f,

@@ -10,8 +10,8 @@ static lop_status take(lop_queue *q, const solve *s, bool turned, int32_t from, 
                        int32_t width)
 {
     return lop_part_product(q, (lop_gemm_args){.a = lop_mat_cols(s->rows, from, count),
-                                               .b = turned ? lop_part(s->l, to, width, from, count)
-                                                           : lop_part(s->l, from, count, to, width),
+                                               .b = turned ? lop_mat_part(s->l, to, width, from, count)
+                                                           : lop_mat_part(s->l, from, count, to, width),
                                                .c = lop_mat_cols(s->rows, to, width),
                                                .tb = turned,
                                                .alpha = -1.0f,
@@ -20,8 +20,8 @@ static lop_status take(lop_queue *q, const solve *s, bool turned, int32_t from, 
 
 static lop_status tile_solve(lop_queue *q, const solve *s, bool turned, int32_t j, int32_t width)
 {
-    return lop_times_tile(q, lop_mat_cols(s->rows, j, width), lop_part(s->tiles, j, width, 0, width), turned,
-                          s->scratch);
+    return lop_times_tile(q, lop_mat_cols(s->rows, j, width), lop_mat_part(s->tiles, j, width, 0, width),
+                          turned, s->scratch);
 }
 
 /* rows = rows L^-T. */

@@ -45,6 +45,11 @@ lop_mat lop_mat_cols(lop_mat m, int32_t first, int32_t cols)
     return m;
 }
 
+lop_mat lop_mat_part(lop_mat m, int32_t row, int32_t rows, int32_t col, int32_t cols)
+{
+    return lop_mat_cols(lop_mat_rows(m, row, rows), col, cols);
+}
+
 lop_mat lop_mat_reshape(lop_mat m, int32_t rows, int32_t cols)
 {
     assert((m.ld == m.cols || m.rows <= 1) && (int64_t)rows * cols == lop_mat_elements(m));

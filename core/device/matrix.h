@@ -17,9 +17,11 @@ static inline bool lop_mat_present(lop_mat m)
 /* A packed view of a whole buffer from element `at`. */
 lop_mat lop_mat_of(lop_buf *buf, int64_t at, int32_t rows, int32_t cols, lop_type type);
 
-/* Rows [first, first + rows), columns [first, first + cols): asserted to lie inside. */
+/* Rows [first, first + rows), columns [first, first + cols), and rows from `row` and columns from `col` on: asserted to lie
+ * inside. */
 lop_mat lop_mat_rows(lop_mat m, int32_t first, int32_t rows);
 lop_mat lop_mat_cols(lop_mat m, int32_t first, int32_t cols);
+lop_mat lop_mat_part(lop_mat m, int32_t row, int32_t rows, int32_t col, int32_t cols);
 
 /* The same packed elements with another number of columns; rows * cols stays. */
 lop_mat lop_mat_reshape(lop_mat m, int32_t rows, int32_t cols);

@@ -26,7 +26,7 @@ static lop_status squares_add(lop_queue *q, const lop_triangle *t, const squares
     if (s->count == 0) return LOP_OK;
     return lop_part_product(q, (lop_gemm_args){.a = slice(t, s->below, s->rows),
                                                .b = slice(t, s->first, s->cols),
-                                               .c = lop_part(t->h, s->below, s->rows, s->first, s->cols),
+                                               .c = lop_mat_part(t->h, s->below, s->rows, s->first, s->cols),
                                                .ta = t->columns,
                                                .tb = !t->columns,
                                                .alpha = t->alpha,

@@ -4,11 +4,6 @@
 
 #include "core/device/ops.h"
 
-static inline lop_mat lop_part(lop_mat m, int32_t row, int32_t rows, int32_t col, int32_t cols)
-{
-    return lop_mat_cols(lop_mat_rows(m, row, rows), col, cols);
-}
-
 /* lop_gemm in full f32; a count of 0 is one product, and one without an inner or an outer element is none. */
 LOP_CHECKED lop_status lop_part_product(lop_queue *q, lop_gemm_args product);
 

@@ -81,11 +81,17 @@ static lop_status place_loss(lop_arena *a, lop_besa *b)
     return lop_arena_mat(a, rows, 1, LOP_F32, &b->row_sum);
 }
 
-static lop_status place_scores(lop_arena *a, lop_besa *b)
+int32_t lop_besa_cols_most(const lop_besa *b)
 {
-    int32_t most = SCORES;
+    int32_t most = 1;
     for (int32_t i = 0; i < b->count; i++)
         if (b->linears[i].order.cols > most) most = b->linears[i].order.cols;
+    return most;
+}
+
+static lop_status place_scores(lop_arena *a, lop_besa *b)
+{
+    const int32_t cols = lop_besa_cols_most(b), most = cols > SCORES ? cols : SCORES;
     LOP_TRY(lop_arena_mat(a, 1, most, LOP_F32, &b->score));
     return lop_arena_mat(a, 1, most, LOP_U32, &b->scratch);
 }

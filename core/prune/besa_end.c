@@ -267,6 +267,7 @@ static lop_status linears_tell(const lop_besa *b, const learned *e)
             json_pack("{s:s, s:f}", "name", l->linear->view->name, "expected", sum / l->theta.rows);
         if (line == NULL || json_array_append_new(linears, line) != 0)
             return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
+        if (b->options.metric == LOP_BESA_BY_INVERSE) LOP_TRY(lop_damped_tell(&l->damped, line));
     }
     return LOP_OK;
 }

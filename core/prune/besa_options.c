@@ -148,7 +148,7 @@ lop_status lop_besa_options_read(const lop_settings *s, const lop_target *target
         .metric = is(s, "rank-by", "wanda")       ? LOP_BESA_BY_WANDA
                   : is(s, "rank-by", "magnitude") ? LOP_BESA_BY_MAGNITUDE
                                                   : LOP_BESA_BY_INVERSE,
-        .damping = (float)lop_settings_real(s, "damping"),
+        .damping = lop_settings_real(s, "damping"),
         .adam = is(s, "optimizer", "adamw"),
         .cosine = is(s, "schedule", "cosine"),
         .halves = is(s, "unit", "halves"),

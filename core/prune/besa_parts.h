@@ -6,7 +6,7 @@
 #ifndef LOP_CORE_PRUNE_BESA_PARTS_H
 #define LOP_CORE_PRUNE_BESA_PARTS_H
 
-#include "core/prune/method.h"
+#include "core/prune/damped_factor.h"
 
 typedef enum lop_besa_form { LOP_BESA_SOFTMAX, LOP_BESA_SIGMOID, LOP_BESA_TILTED } lop_besa_form;
 typedef enum lop_besa_rule { LOP_BESA_BY_COUNT, LOP_BESA_BY_THRESHOLD } lop_besa_rule;
@@ -35,7 +35,7 @@ typedef struct lop_besa_options {
     float penalty, loss; /* weights of the two parts of what is minimised */
     float width; /* a miss of the target that doubles the price, or takes it away; 0: the penalty, no price */
     lop_besa_metric metric; /* of the ranks */
-    float damping;          /* of a Hessian, part of its mean diagonal */
+    double damping;         /* of a Hessian, part of its mean diagonal */
     bool halves;            /* each half of the block has a loss and a target of its own */
     int32_t span;           /* neighbouring blocks that have one loss and one target */
     bool dense_stream;      /* the block shall give what the dense model has there */
@@ -56,10 +56,11 @@ void lop_besa_first_logits(const lop_besa_options *o, float *logit);
 /* One linear: what is fixed while it is learned (order, w), where it stands (used, was) and what decides (theta). */
 typedef struct lop_besa_linear {
     const lop_prune_linear *linear;
-    lop_mat used;   /* (R, C) W: the weights of the trial */
-    lop_mat order;  /* (R, C) u16: columns by rising importance */
-    lop_mat factor; /* (1, C) f32: diagonal of the inverse Hessian's factor; absent unless ranked by it */
-    lop_mat was;    /* (R, 1) u32: how many of each row are out of `used` */
+    lop_mat used;      /* (R, C) W: the weights of the trial */
+    lop_mat order;     /* (R, C) u16: columns by rising importance */
+    lop_mat factor;    /* (1, C) f32: diagonal of the inverse Hessian's factor; absent unless ranked by it */
+    lop_damped damped; /* that it was found with */
+    lop_mat was;       /* (R, 1) u32: how many of each row are out of `used` */
     lop_mat theta, grad;        /* (G, J) f32: how far logits have moved; the gradient */
     lop_mat bucket, bucket_sum; /* (R, B), (G, B) f32: of the mask's gradient; the same matrix where G is R */
     lop_mat count;              /* (G, 1) u32: how many shall be out */
@@ -95,19 +96,17 @@ typedef struct lop_besa {
     int32_t steps;                       /* in all */
     lop_besa_unit units[LOP_BESA_UNITS]; /* the span, or attention and feed-forward */
     int32_t unit_count;
-    float scale;                         /* of gradients of 16-bit words */
-    lop_mat base;                        /* (1, J) f32: the logits that every row begins with */
-    lop_mat theta, grad, alpha, part;    /* of all linears below one another */
-    lop_mat count_all;                   /* (sum G, 1) u32 */
-    lop_mat slopes;                      /* (sum G, 2) f32; absent without a price */
-    lop_mat m, v, s;                     /* (sum G, J) f32: moments of the gradient; Prodigy's third */
-    lop_mat norm_parts;                  /* (sum G, 2) f32: Prodigy's scratch */
-    lop_mat state;                       /* (1, LOP_PRODIGY_STATE) f32 */
-    lop_mat step;                        /* (1, 1) u32: AdamW's */
-    lop_mat energy;                      /* (P, H) f32: parts of column sums */
-    lop_mat row_sum;                     /* (windows T, 1) f32 */
-    lop_mat factor_scratch, factor_mean; /* (1, n), (1, 1) f32: only where ranked by a factor */
-    lop_mat factor_bad;                  /* (1, 2) i32 */
+    float scale;                      /* of gradients of 16-bit words */
+    lop_mat base;                     /* (1, J) f32: the logits that every row begins with */
+    lop_mat theta, grad, alpha, part; /* of all linears below one another */
+    lop_mat count_all;                /* (sum G, 1) u32 */
+    lop_mat slopes;                   /* (sum G, 2) f32; absent without a price */
+    lop_mat m, v, s;                  /* (sum G, J) f32: moments of the gradient; Prodigy's third */
+    lop_mat norm_parts;               /* (sum G, 2) f32: Prodigy's scratch */
+    lop_mat state;                    /* (1, LOP_PRODIGY_STATE) f32 */
+    lop_mat step;                     /* (1, 1) u32: AdamW's */
+    lop_mat energy;                   /* (P, H) f32: parts of column sums */
+    lop_mat row_sum;                  /* (windows T, 1) f32 */
     lop_mat clip, clip_grad, clip_m,
         clip_v;        /* (n, 256) f32: phi of all grids in a row, and what moves them */
     lop_mat clip_step; /* (1, 1) u32 */
@@ -118,12 +117,13 @@ typedef struct lop_besa {
 
 /* Places all of it in the block's arena (which may only measure). */
 LOP_CHECKED lop_status lop_besa_place(lop_prune_block *block, lop_besa *out);
+int32_t lop_besa_cols_most(const lop_besa *b); /* columns of the widest linear */
 
 /* Trial weights, orders and first logits (besa_begin.c); waits for small uploads. */
 LOP_CHECKED lop_status lop_besa_begin(lop_besa *b);
 
-/* The factors' diagonals from copies of the Gram matrices, one at a time, whose room is measured apart (besa_factor.c).
- * LOP_E_NUMERIC: a matrix that damping does not save. Waits. */
+/* The factors' diagonals, one at a time, whose room is measured apart (besa_factor.c). LOP_E_NUMERIC: a matrix that no damping
+ * saves. Waits. */
 LOP_CHECKED lop_status lop_besa_place_factors(lop_arena *a, lop_besa *b);
 LOP_CHECKED lop_status lop_besa_measure_factor(lop_arena *a, const lop_besa *b);
 LOP_CHECKED lop_status lop_besa_factor(lop_besa *b);

@@ -62,6 +62,12 @@ const lop_update *lop_update_find(const char *name)
     return NULL;
 }
 
+bool lop_method_begins_input(const lop_prune_block *block, int32_t index)
+{
+    const lop_prune_linear *l = &block->linears[index];
+    return index == 0 || l[-1].block != l->block || l[-1].view->input != l->view->input;
+}
+
 lop_status lop_method_tell(const lop_prune_block *block, const char *part)
 {
     return block->part == NULL ? LOP_OK : block->part(block->part_user, block->queue, part);

@@ -100,6 +100,9 @@ struct lop_prune_block {
     void *part_user;
 };
 
+/* Whether no linear before number `index` has its input: linears of one input stand next to one another. */
+bool lop_method_begins_input(const lop_prune_block *block, int32_t index);
+
 typedef struct lop_method {
     const char *name, *alias; /* alias NULL: none */
     const char *summary;

@@ -288,8 +288,9 @@ int32_t lop_run_span(const lop_run *run, int32_t first)
     return n;
 }
 
-/* A span that was asked for and never forms is no fault, but what follows is not what was asked for. */
-static void spans_tell(const lop_run *run)
+/* A span that was asked for and never forms is no fault, but what follows is not what was asked for, and takes no more room
+ * than a block. */
+static void spans_settle(lop_run *run)
 {
     if (run->need.span == 1) return;
     for (int32_t b = 0; b < run->net.config->blocks; b++)
@@ -297,6 +298,7 @@ static void spans_tell(const lop_run *run)
     lop_log_say(run->call->log, LOP_EVENT_NOTE,
                 "no %d neighbouring blocks are pruned: method %s takes each by itself", run->need.span,
                 run->method->name);
+    run->need.span = 1;
 }
 
 /* ---- all of it */
@@ -320,7 +322,7 @@ lop_status lop_run_prepare(lop_run *run, const lop_prune_call *call)
     LOP_TRY(lop_net_open(call->model, &run->net));
     LOP_TRY(lop_choice_open(&run->net, call->settings, call->log, &run->choice));
     LOP_TRY(targets_check(run));
-    spans_tell(run);
+    spans_settle(run);
     LOP_TRY(lop_run_quant_check(run));
     LOP_TRY(calibration_take(run));
     run->word = lop_walk_word(call->device, &run->net);

@@ -61,7 +61,6 @@ static lop_sparsegpt_options options_of(const lop_settings *s)
 static lop_status linear_tell(const lop_sparsegpt *s, int32_t index, const float *error, int64_t wrong)
 {
     const lop_prune_linear *l = &s->block->linears[index];
-    const lop_sparsegpt_factor *f = &s->factors[index];
     const double outputs = (double)s->block->tokens * l->view->w.rows, sum = lop_sum_value(error);
     if (!isfinite(sum) || wrong != 0)
         return LOP_FAIL(LOP_E_NUMERIC,
@@ -69,11 +68,11 @@ static lop_status linear_tell(const lop_sparsegpt *s, int32_t index, const float
                         l->view->name, lop_type_name(l->spare.type));
     json_t *lines = json_object_get(s->block->learned[l->block], "solve");
     if (lines == NULL) return LOP_OK; /* nobody wants to know */
-    json_t *line = json_pack("{s:s, s:f, s:i, s:I, s:o}", "name", l->view->name, "damping", f->damping,
-                             "escalations", (int)f->escalations, "dead_columns", (json_int_t)f->dead, "error",
-                             outputs > 0.0 ? json_real(sum / outputs) : json_null());
-    if (line != NULL && json_array_append_new(lines, line) == 0) return LOP_OK;
-    return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
+    json_t *line = json_pack("{s:s}", "name", l->view->name);
+    if (line == NULL || json_array_append_new(lines, line) != 0)
+        return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the report");
+    LOP_TRY(lop_damped_tell(&s->factors[index], line));
+    return lop_json_put(line, "error", outputs > 0.0 ? json_real(sum / outputs) : json_null());
 }
 
 /* Waits. */
@@ -90,22 +89,15 @@ static lop_status tell(const lop_sparsegpt *s)
     return LOP_OK;
 }
 
-/* Linears of one input stand next to one another. */
-static bool begins_input(const lop_prune_block *b, int32_t index)
-{
-    const lop_prune_linear *l = &b->linears[index];
-    return index == 0 || l[-1].block != l->block || l[-1].view->input != l->view->input;
-}
-
 static lop_status factor_of(lop_sparsegpt *s, int32_t index)
 {
     lop_prune_block *b = s->block;
-    if (!begins_input(b, index)) {
+    if (!lop_method_begins_input(b, index)) {
         s->factors[index] = s->factors[index - 1];
         return LOP_OK;
     }
     if (s->options.sequential && index > 0) LOP_TRY(b->again(b, index, b->linears[index].view->input));
-    LOP_TRY(lop_sparsegpt_factorise(s, index, &s->factors[index]));
+    LOP_TRY(lop_damped_factor(b, &b->linears[index], s->options.damping, &s->factor, &s->factors[index]));
     return lop_method_tell(b, "factor");
 }
 

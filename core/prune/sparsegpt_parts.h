@@ -5,7 +5,7 @@
 #ifndef LOP_CORE_PRUNE_SPARSEGPT_PARTS_H
 #define LOP_CORE_PRUNE_SPARSEGPT_PARTS_H
 
-#include "core/prune/method.h"
+#include "core/prune/damped_factor.h"
 
 /* Columns of a panel at most, as kernels/sparsegpt.cl has it; and of the panels whose errors reach the columns behind them in
  * one product, unless a single panel is wider. */
@@ -22,36 +22,23 @@ typedef struct lop_sparsegpt_options {
     bool sequential; /* inputs are looked at again with what is pruned before them */
 } lop_sparsegpt_options;
 
-/* What became of the factor of one input. */
-typedef struct lop_sparsegpt_factor {
-    double damping;      /* that it was found with */
-    int32_t escalations; /* tries before it that failed */
-    int64_t dead;        /* columns that never saw an input */
-} lop_sparsegpt_factor;
-
 /* Matrices are as large as the largest linear needs. */
 typedef struct lop_sparsegpt {
     lop_prune_block *block;
     lop_sparsegpt_options options;
-    lop_mat u;                         /* (n, n) f32: H, then U */
-    lop_mat diagonal;                  /* (1, n) f32 */
-    lop_mat factor_scratch, mean, bad; /* of the factorisation */
-    lop_mat dead, dead_scratch;        /* (1, 1) i64, u32 */
-    lop_mat w;                         /* R n elements f32, where the room for changed weights is not f32 */
-    lop_mat e;                         /* R LAZY elements f32: errors by U's diagonal */
-    lop_mat score, select;             /* R panel elements f32; u32 */
-    lop_mat row_error;                 /* (R, 1) f32: sums of squares of a row's e */
-    lop_mat error;                     /* (LOP_SPARSEGPT_LINEARS, 2) f32: their sums, pairs, lop_sum_value */
-    lop_mat wrong; /* (1, LOP_SPARSEGPT_LINEARS) i64: changed weights that leave their type */
-    lop_sparsegpt_factor factors[LOP_SPARSEGPT_LINEARS]; /* by linear */
+    lop_damped_room factor; /* H, then U */
+    lop_mat w;              /* R n elements f32, where the room for changed weights is not f32 */
+    lop_mat e;              /* R LAZY elements f32: errors by U's diagonal */
+    lop_mat score, select;  /* R panel elements f32; u32 */
+    lop_mat row_error;      /* (R, 1) f32: sums of squares of a row's e */
+    lop_mat error;          /* (LOP_SPARSEGPT_LINEARS, 2) f32: their sums, pairs, lop_sum_value */
+    lop_mat wrong;          /* (1, LOP_SPARSEGPT_LINEARS) i64: changed weights that leave their type */
+    lop_damped factors[LOP_SPARSEGPT_LINEARS]; /* by linear */
 } lop_sparsegpt;
 
 /* Places everything in the block's arena. */
 LOP_CHECKED lop_status lop_sparsegpt_place(lop_prune_block *block, const lop_sparsegpt_options *options,
                                            lop_sparsegpt *out);
-
-/* U from the Gram matrix of linear `index`, which stays as it is. Waits. LOP_E_NUMERIC: no damping helps. */
-LOP_CHECKED lop_status lop_sparsegpt_factorise(lop_sparsegpt *s, int32_t index, lop_sparsegpt_factor *out);
 
 /* Keep bits, if they are to be chosen, and changed weights of linear `index` with the U that lies there. Queued. */
 LOP_CHECKED lop_status lop_sparsegpt_solve(lop_sparsegpt *s, int32_t index);

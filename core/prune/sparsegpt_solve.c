@@ -15,11 +15,6 @@ typedef struct solving {
     lop_mat e;    /* (R, the columns of a lazy product) f32 */
 } solving;
 
-static lop_mat part(lop_mat m, int32_t row, int32_t rows, int32_t col, int32_t cols)
-{
-    return lop_mat_cols(lop_mat_rows(m, row, rows), col, cols);
-}
-
 static lop_mat keep_of(const solving *v, int32_t at, int32_t width)
 {
     return lop_mat_cols(v->linear->keep, at / 8, (width + 7) / 8);
@@ -40,7 +35,7 @@ static lop_status choose(const solving *v, int32_t at, int32_t width)
     const lop_target *target = &v->linear->target;
     const int32_t rows = v->w.rows, n = v->w.cols;
     const lop_mat score = lop_mat_of(s->score.buf, s->score.at, rows, width, LOP_F32);
-    const lop_mat diagonal = lop_mat_cols(s->diagonal, 0, n);
+    const lop_mat diagonal = lop_mat_cols(s->factor.diagonal, 0, n);
     if (at == 0) LOP_TRY(lop_diagonal(q, v->u, diagonal));
     LOP_TRY(lop_score_obs(q, lop_mat_cols(v->w, at, width), lop_mat_cols(diagonal, at, width), 2, score));
     return lop_keep_all(q, score, drop_of(target, rows, at, at + width),
@@ -53,7 +48,7 @@ static lop_status walk(const solving *v, int32_t at, int32_t width, lop_mat e)
     const bool pattern = v->s->options.chooses && target->group != 0;
     const lop_launch_shape rows = lop_by_rows(v->w.rows, width, LOP_F32);
     const lop_arg args[] = {LOP_M(lop_mat_cols(v->w, at, width)),
-                            LOP_M(part(v->u, at, width, at, width)),
+                            LOP_M(lop_mat_part(v->u, at, width, at, width)),
                             LOP_M(keep_of(v, at, width)),
                             LOP_M(e),
                             LOP_M(lop_mat_rows(v->s->row_error, 0, v->w.rows)),
@@ -68,7 +63,7 @@ static lop_status pass_on(const solving *v, lop_mat e, int32_t from, int32_t at,
 {
     if (at >= end) return LOP_OK;
     return lop_gemm(v->s->block->queue, &(lop_gemm_args){.a = e,
-                                                         .b = part(v->u, from, e.cols, at, end - at),
+                                                         .b = lop_mat_part(v->u, from, e.cols, at, end - at),
                                                          .c = lop_mat_cols(v->w, at, end - at),
                                                          .alpha = -1.0f,
                                                          .beta = 1.0f,
@@ -105,7 +100,7 @@ lop_status lop_sparsegpt_solve(lop_sparsegpt *s, int32_t index)
     const solving v = {.s = s,
                        .linear = linear,
                        .w = in_place ? linear->spare : lop_mat_of(s->w.buf, s->w.at, rows, n, LOP_F32),
-                       .u = lop_mat_of(s->u.buf, s->u.at, n, n, LOP_F32),
+                       .u = lop_damped_u(&s->factor, n),
                        .e = lop_mat_of(s->e.buf, s->e.at, rows, lazy, LOP_F32)};
     const lop_mat row_error = lop_mat_rows(s->row_error, 0, rows);
     LOP_TRY(lop_cast(q, linear->view->w, v.w));
@@ -156,23 +151,12 @@ static lop_status place_flat(lop_arena *a, int64_t elements, lop_type type, lop_
     return lop_arena_mat(a, 1, (int32_t)elements, type, out);
 }
 
-static lop_status place_factor(lop_arena *a, int32_t n, lop_sparsegpt *s)
-{
-    LOP_TRY(lop_arena_mat(a, n, n, LOP_F32, &s->u));
-    LOP_TRY(lop_arena_mat(a, 1, n, LOP_F32, &s->diagonal));
-    LOP_TRY(lop_arena_mat(a, 1, lop_inverse_factor_scratch(n), LOP_F32, &s->factor_scratch));
-    LOP_TRY(lop_arena_mat(a, 1, 1, LOP_F32, &s->mean));
-    LOP_TRY(lop_arena_mat(a, 1, 2, LOP_I32, &s->bad));
-    LOP_TRY(lop_arena_mat(a, 1, 1, LOP_I64, &s->dead));
-    return lop_arena_mat(a, 1, 1, LOP_U32, &s->dead_scratch);
-}
-
 lop_status lop_sparsegpt_place(lop_prune_block *block, const lop_sparsegpt_options *options, lop_sparsegpt *s)
 {
     lop_arena *a = block->arena;
     const most m = most_of(block, options);
     *s = (lop_sparsegpt){.block = block, .options = *options};
-    LOP_TRY(place_factor(a, m.cols, s));
+    LOP_TRY(lop_damped_place(a, m.cols, &s->factor));
     if (m.copies) LOP_TRY(place_flat(a, m.weights, LOP_F32, &s->w));
     LOP_TRY(place_flat(a, m.errors, LOP_F32, &s->e));
     LOP_TRY(place_flat(a, m.scores, LOP_F32, &s->score));

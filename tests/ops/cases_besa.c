@@ -185,10 +185,12 @@ static void slope_reference(const case_at *at, ref_mat *m)
     ref_rate_slope(&how, &m[0], &m[1], &m[2], &m[3]);
 }
 
-/* Slopes are whole numbers, whose sums are exact: a quotient by what is nearly 0 could be anything. */
+/* Slopes are whole numbers, whose sums are exact, for a quotient by what is nearly 0 could be anything; in the second variant so
+ * small that the least is divided by. */
 static int price_mats(const case_at *at, case_mat *m)
 {
-    m[0] = (case_mat){at->d[0], 2, LOP_F32, CASE_IN, FILL_INT, 0, 1000, 0};
+    m[0] = at->variant == 0 ? (case_mat){at->d[0], 2, LOP_F32, CASE_IN, FILL_INT, 0, 1000, 0}
+                            : (case_mat){at->d[0], 2, LOP_F32, CASE_IN, FILL_NONNEG, 0, 0x1p-42, 0};
     m[1] = (case_mat){1, 1, LOP_F32, CASE_IN, FILL_PLAIN, 0, 0, 0};
     m[2] = (case_mat){1, 1, LOP_F32, CASE_OUT, FILL_KIND, 0, 0, 0};
     return at->d[0] > 0 ? 3 : 0;
@@ -228,7 +230,7 @@ static const op_case table[] = {
      grad_reference, NULL},
     {"rate_slope", 1u << LOP_F32, KINDS_LOGITS, FORMS, CASE_LAUNCH, &shapes_logits, slope_mats, slope_call,
      slope_reference, NULL},
-    {"rate_price", 1u << LOP_F32, 1u << KIND_UNIFORM, 1, CASE_LAUNCH, &shapes_logits, price_mats, price_call,
-     price_reference, NULL},
+    {"rate_price", 1u << LOP_F32, 1u << KIND_UNIFORM | 1u << KIND_ZERO, 2, CASE_LAUNCH, &shapes_logits,
+     price_mats, price_call, price_reference, NULL},
 };
 const case_list cases_besa = {table, sizeof table / sizeof table[0]};

@@ -108,9 +108,9 @@ static void tell_take(solve_rig *r, const json_t *learned)
 {
     const json_t *line = json_array_get(json_object_get(learned, "solve"), 0);
     r->error = json_at(line, "error") * r->rows;
-    r->factor = (lop_sparsegpt_factor){.damping = json_at(line, "damping"),
-                                       .escalations = (int32_t)json_at(line, "escalations"),
-                                       .dead = (int64_t)json_at(line, "dead_columns")};
+    r->factor = (lop_damped){.damping = json_at(line, "damping"),
+                             .escalations = (int32_t)json_at(line, "escalations"),
+                             .dead = (int64_t)json_at(line, "dead_columns")};
 }
 
 static lop_status run(solve_rig *r, lop_queue *q, lop_arena *a, unsigned char *bits)

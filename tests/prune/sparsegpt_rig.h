@@ -15,7 +15,7 @@ typedef struct solve_rig {
     lop_target target;
     lop_sparsegpt_options options;
     double error; /* what the report says, summed again */
-    lop_sparsegpt_factor factor;
+    lop_damped factor;
     lop_log *log;
 } solve_rig;
 

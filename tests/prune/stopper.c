@@ -3,7 +3,6 @@
 #include "tests/prune/stopper.h"
 
 #include "tests/harness/far_memory.h"
-#include "tests/prune/prune_bench.h"
 
 #include <string.h>
 
@@ -27,11 +26,6 @@ int64_t stopper_launches(void)
     return stopper.launches;
 }
 
-lop_log *stopper_log(void)
-{
-    return &stopper.log;
-}
-
 static lop_status launch_and_stop(lop_queue *q, lop_kernel k, lop_type word, bool wide, int32_t groups,
                                   int32_t lanes, size_t local_bytes, int32_t nargs, const lop_arg *args)
 {
@@ -47,4 +41,16 @@ void stopper_attach(lop_device *device)
     stopper.shown = *device->backend;
     shown->launch = launch_and_stop;
     device->backend = shown;
+}
+
+void stopper_stop_and_resume(prune_try t, lop_kernel kernel, int64_t at)
+{
+    char *text = NULL;
+    stopper_set(kernel, at);
+    t.log = &stopper.log;
+    t.attach = stopper_attach;
+    prune_fails(prune_do(&t, &text), LOP_E_STOPPED, "");
+    t.log = NULL;
+    t.attach = NULL;
+    json_decref(prune_report(&t));
 }

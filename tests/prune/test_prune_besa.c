@@ -203,21 +203,13 @@ static void stopped_and_resumed(void **state)
     for (int i = 0; i < 2 * LEARNED; i++) {
         const int which = i / 2, linears = learned[which].linears, steps = learned[which].steps;
         prune_bench b;
-        char *text = NULL;
         bench_open(&b, learned[which].shape);
         prune_try t = learned_try(&b, which, false);
         json_decref(prune_report(&t));
         t = learned_try(&b, which, true);
         t.save = bench_other(&b, "stopped");
         const int into = i % 2 ? linears * (steps - 1) : which > 0 ? 10 : 3;
-        stopper_set(LOP_KERNEL_bucket_row, linears * steps + into);
-        t.log = stopper_log();
-        t.attach = stopper_attach;
-        prune_fails(prune_do(&t, &text), LOP_E_STOPPED, "");
-        t.log = NULL;
-        t.attach = NULL;
-        json_t *report = prune_report(&t);
-        json_decref(report);
+        stopper_stop_and_resume(t, LOP_KERNEL_bucket_row, linears * steps + into);
         assert_true(folders_equal(b.save, t.save));
         bench_close(&b);
     }

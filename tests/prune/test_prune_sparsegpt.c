@@ -194,7 +194,6 @@ static void stopped_and_resumed(void **state)
     (void)state;
     for (int i = 0; i < 2 * WAYS; i++) {
         prune_bench b;
-        char *text = NULL;
         const way *w = &ways[i / 2];
         bench_open(&b, w->shape);
         prune_try t = try_of(&b, w, false);
@@ -204,13 +203,7 @@ static void stopped_and_resumed(void **state)
         const int64_t all = stopper_launches();
         t = try_of(&b, w, true);
         t.save = bench_other(&b, "stopped");
-        stopper_set(LOP_KERNEL_sparsegpt_row, i % 2 == 0 ? all * 3 / 4 + 1 : all);
-        t.log = stopper_log();
-        t.attach = stopper_attach;
-        prune_fails(prune_do(&t, &text), LOP_E_STOPPED, "");
-        t.log = NULL;
-        t.attach = NULL;
-        json_decref(prune_report(&t));
+        stopper_stop_and_resume(t, LOP_KERNEL_sparsegpt_row, i % 2 == 0 ? all * 3 / 4 + 1 : all);
         assert_true(folders_equal(b.save, t.save));
         bench_close(&b);
     }

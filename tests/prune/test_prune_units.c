@@ -179,6 +179,36 @@ static void damped_ranks_are_those_of_magnitude(void **state)
     bench_close(&b);
 }
 
+/* Fewer tokens than columns, and no damping: the report says what the ranks took instead. */
+static void ranks_of_few_tokens(void **state)
+{
+    (void)state;
+    static const lop_setting how[] = {{"sparsity-ratio", "0.5"},
+                                      {"epochs", "0"},
+                                      {"rank-by", "sparsegpt"},
+                                      {"nsamples", "1"},
+                                      {"seqlen", "16"},
+                                      {"damping", "0"},
+                                      {NULL, NULL}};
+    prune_bench b;
+    bench_open(&b, small);
+    const prune_try t = bench_try(&b, "besa", how);
+    json_t *report = prune_report(&t), *block, *line;
+    size_t k, i;
+    json_array_foreach(json_object_get(report, "blocks"), k, block)
+    {
+        const json_t *lines = json_object_get(json_object_get(block, "learn"), "linears");
+        assert_int_equal(json_array_size(lines), 7);
+        json_array_foreach(lines, i, line)
+        {
+            assert_true(json_at(line, "escalations") > 0.0 && json_at(line, "damping") >= 0.001);
+            assert_true(json_at(line, "dead_columns") == 0.0);
+        }
+    }
+    json_decref(report);
+    bench_close(&b);
+}
+
 int test_prune_units(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +216,7 @@ int test_prune_units(void)
         cmocka_unit_test(targets_part_behind_the_first_block),
         cmocka_unit_test(losses_of_a_dense_stream_are_refused),
         cmocka_unit_test(damped_ranks_are_those_of_magnitude),
+        cmocka_unit_test(ranks_of_few_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

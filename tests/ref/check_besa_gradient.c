@@ -272,7 +272,8 @@ void besa_price(void **state)
     }
     print_message("gradients with a price are off by at most %.1e\n", worst);
     assert_true(worst < 1e-5);
-    assert_true(ref_besa_price(1.0, 0.0, 0.6, 0.5, 0.01) == 0.0);
+    assert_true(ref_besa_price(0.0, 0.0, 0.6, 0.5, 0.01) == 0.0);
+    assert_true(ref_besa_price(1.0, 0.0, 0.6, 0.5, 0.01) == ref_besa_price(1.0, 0x1p-32, 0.6, 0.5, 0.01));
 }
 
 /* -------------------------------------------------------------------------------- the hard mask */

@@ -214,6 +214,6 @@ double ref_besa_lift(ref_map map, int B, const double *line, const double *theta
 
 double ref_besa_price(double loss, double rate, double s, double target, double width)
 {
-    const double p = rate > 0.0 ? -loss / rate : 0.0;
+    const double p = -loss / fmax(rate, 0x1p-32);
     return p + fabs(p) * (s - target) / width;
 }

@@ -153,7 +153,8 @@ void ref_rate_price(const ref_mat *slopes, const ref_mat *s, double target, doub
         rate += slopes->at[2 * g + 1];
         size += fabs(slopes->at[2 * g]);
     }
-    const double p = rate > 0.0 ? -error / rate : 0.0, most = rate > 0.0 ? size / rate : 0.0;
+    rate = fmax(rate, 0x1p-32);
+    const double p = -error / rate, most = size / rate;
     price->at[0] = p + fabs(p) * (s->at[0] - target) / width;
     price->magnitude[0] = most * (1.0 + (fabs(s->at[0]) + target) / width);
     price->terms = slopes->rows;

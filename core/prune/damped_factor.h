@@ -1,0 +1,36 @@
+/* damped_factor.h - the upper factor of the inverse of an input's Gram matrix, under as little damping as lets it be found:
+ * what SparseGPT compensates and ranks with, and who ranks as it does. A scale of the Hessian is a scale of all scores of a
+ * row and leaves compensated weights as they are, so the plain sum over tokens stands for the mean. */
+#ifndef LOP_CORE_PRUNE_DAMPED_FACTOR_H
+#define LOP_CORE_PRUNE_DAMPED_FACTOR_H
+
+#include "core/prune/method.h"
+
+/* For inputs of up to n columns. */
+typedef struct lop_damped_room {
+    lop_mat u;                  /* (n, n) f32 */
+    lop_mat diagonal;           /* (1, n) f32 */
+    lop_mat scratch, mean, bad; /* of the factorisation */
+    lop_mat dead, dead_scratch; /* (1, 1) i64, u32 */
+} lop_damped_room;
+LOP_CHECKED lop_status lop_damped_place(lop_arena *a, int32_t n, lop_damped_room *out);
+
+/* What became of the factor of one input. */
+typedef struct lop_damped {
+    double damping;      /* that it was found with */
+    int32_t escalations; /* tries before it that failed */
+    int64_t dead;        /* columns that never saw an input */
+} lop_damped;
+
+/* Puts `damping`, `escalations` and `dead_columns` into a line of the report. */
+LOP_CHECKED lop_status lop_damped_tell(const lop_damped *damped, json_t *line);
+
+/* U, upper triangular with (G + damping mean(diagonal) I)^-1 = U^T U, from G, the Gram matrix of the linear, which stays as it
+ * is. Tries that fail are told to the log. Waits. LOP_E_NUMERIC: no damping helps. */
+LOP_CHECKED lop_status lop_damped_factor(const lop_prune_block *block, const lop_prune_linear *linear,
+                                         double damping, const lop_damped_room *room, lop_damped *out);
+
+/* Where it lies: (n, n). */
+lop_mat lop_damped_u(const lop_damped_room *room, int32_t n);
+
+#endif
