@@ -123,10 +123,7 @@ lop_status lop_queue_open(lop_device *device, lop_queue *out)
 void lop_queue_close(lop_queue *q)
 {
     if (q == NULL || q->device == NULL) return;
-    lop_error_record kept; /* closing after a failure must not replace its sentence */
-    lop_error_save(&kept);
-    (void)!q->device->backend->queue_wait(q);
-    lop_error_restore(&kept);
+    lop_queue_settle(q);
     lop_buf_close(&q->stage);
     lop_buf_close(&q->room);
     q->device->backend->queue_close(q);
@@ -136,6 +133,14 @@ void lop_queue_close(lop_queue *q)
 lop_status lop_queue_wait(lop_queue *q)
 {
     return q->device->backend->queue_wait(q);
+}
+
+void lop_queue_settle(lop_queue *q)
+{
+    lop_error_record kept;
+    lop_error_save(&kept);
+    (void)!lop_queue_wait(q);
+    lop_error_restore(&kept);
 }
 
 lop_status lop_fence_open(lop_device *device, lop_fence *out)

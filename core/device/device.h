@@ -23,6 +23,10 @@ LOP_CHECKED lop_status lop_queue_open(lop_device *device, lop_queue *out);
 void lop_queue_close(lop_queue *q); /* waits first */
 LOP_CHECKED lop_status lop_queue_wait(lop_queue *q);
 
+/* Waits before memory goes that q may still work on, as it does where a function ends half way; what failed before keeps
+ * its sentence, and what fails in q then is of no interest. */
+void lop_queue_settle(lop_queue *q);
+
 LOP_CHECKED lop_status lop_fence_open(lop_device *device, lop_fence *out);
 void lop_fence_close(lop_fence *f);
 LOP_CHECKED lop_status lop_fence_mark(lop_queue *q, lop_fence *f);

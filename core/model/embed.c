@@ -262,7 +262,8 @@ lop_status lop_embed(lop_queue *q, const lop_net *net, const lop_token_rows *t, 
                                     .as = LOP_DTYPE_F32};
     LOP_TRY(lop_embedder_open(net, q->device, &plan, &e));
     lop_status status = lop_embedder_rows(e, q, t, x);
-    const lop_status ended = lop_queue_wait(q);
+    if (status == LOP_OK) status = lop_queue_wait(q);
+    lop_queue_settle(q);
     lop_embedder_close(e);
-    return status != LOP_OK ? status : ended;
+    return status;
 }

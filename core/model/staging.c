@@ -85,6 +85,7 @@ lop_status lop_staging_bring(lop_queue *q, const lop_checkpoint *file, const lop
         const int32_t n = to.rows - row < step ? to.rows - row : step;
         status = bring_rows(q, &s, file, t, as, first + row, lop_mat_rows(to, row, n));
     }
+    lop_queue_settle(q);
     lop_staging_close(&s);
     return status;
 }

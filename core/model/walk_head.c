@@ -47,8 +47,9 @@ static lop_status place_sweep(sweep *s, lop_type word, int32_t rows)
     return lop_arena_mat(s->arena, lop_lesser(rows, TILE_ROWS), chunk, LOP_F32, &s->logits);
 }
 
-static void sweep_close(sweep *s)
+static void sweep_close(lop_queue *q, sweep *s)
 {
+    lop_queue_settle(q);
     lop_arena_close(s->arena);
     lop_staging_close(&s->staging);
 }
@@ -64,7 +65,7 @@ static lop_status sweep_open(lop_queue *q, const lop_net *net, lop_mat x, sweep 
     if (status == LOP_OK) status = lop_arena_open(q->device, LOP_ON_DEVICE, 0, &out->arena);
     if (status == LOP_OK) status = place_sweep(out, lop_walk_word(q->device, net), x.rows);
     if (status == LOP_OK) status = lop_tail_load(q, &out->tail);
-    if (status != LOP_OK) sweep_close(out);
+    if (status != LOP_OK) sweep_close(q, out);
     return status;
 }
 
@@ -115,7 +116,7 @@ lop_status lop_head_nll(lop_queue *q, const lop_net *net, lop_mat x, const int32
     LOP_TRY_DONE(lop_cross_entropy_end(q, l.state, l.target, l.nll));
     LOP_TRY_DONE(lop_download(q, l.nll, nll));
 done:
-    sweep_close(&s);
+    sweep_close(q, &s);
     return status;
 }
 
@@ -146,7 +147,7 @@ lop_status lop_head_logits(lop_queue *q, const lop_net *net, lop_mat x, float *l
     LOP_TRY_DONE(sweep_run(q, &s, x, fetch_logits, &o));
 done:
     lop_free(o.tile);
-    sweep_close(&s);
+    sweep_close(q, &s);
     return status;
 }
 
@@ -183,6 +184,7 @@ static lop_status load_head(lop_queue *q, const lop_head *h)
         const int32_t n = lop_lesser(chunk, h->weight.rows - first);
         status = load_rows(q, &s, h->net, first, lop_mat_rows(h->weight, first, n));
     }
+    lop_queue_settle(q);
     lop_staging_close(&s);
     return status;
 }

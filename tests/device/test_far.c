@@ -7,7 +7,10 @@
 #include "tests/harness/far_memory.h"
 #include "tests/harness/test_groups.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { BYTES = 1 << 20, ROUNDS = 200 };
 
@@ -73,9 +76,40 @@ static void zeros_in_order(void **state)
     lop_device_close(&device);
 }
 
+/* Fills a buffer for a second or two and closes it at once. Returns if that is let pass. */
+static void close_early(void)
+{
+    enum { FILLS = 20000 };
+    lop_device device;
+    lop_queue q;
+    lop_buf buf;
+    if (test_device_open(FAR_MEMORY, &device) != LOP_OK || lop_queue_open(&device, &q) != LOP_OK) return;
+    if (lop_buf_open(&device, LOP_ON_DEVICE, BYTES, &buf) != LOP_OK) return;
+    for (int i = 0; i < FILLS; i++)
+        if (device.backend->fill(&q, &buf, 0, BYTES, 1) != LOP_OK) return;
+    lop_buf_close(&buf);
+}
+
+static void closing_early_is_caught(void **state)
+{
+    (void)state;
+    int status = 0;
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)signal(SIGABRT, SIG_DFL); /* cmocka would tell of a failed test */
+        (void)close(STDERR_FILENO);
+        close_early();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 int test_far(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(fences_order_queues),
-                                       cmocka_unit_test(zeros_in_order)};
+                                       cmocka_unit_test(zeros_in_order),
+                                       cmocka_unit_test(closing_early_is_caught)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

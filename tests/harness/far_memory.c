@@ -2,6 +2,8 @@
 #include "tests/harness/far_memory.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -20,6 +22,11 @@ typedef struct far_fence {
     int users;               /* the owner, and commands that name it */
     struct timespec when;
 } far_fence;
+
+typedef struct far_buf {
+    lop_buf real;        /* the first member, so that a matrix of it is one of the real buffer */
+    atomic_int commands; /* queued and not done that name it */
+} far_buf;
 
 typedef enum far_kind { DO_COPY, DO_FILL, DO_GEMM, DO_LAUNCH, DO_MARK, DO_WAIT } far_kind;
 
@@ -175,11 +182,28 @@ static lop_status command_do(far_queue *q, far_command *c)
     return LOP_OK;
 }
 
-/* One copy of some comes late, so that what does not wait for it is caught. */
-static void hold_up(far_queue *q, const far_command *c)
+static void buf_count(const lop_buf *real, int by)
+{
+    far_buf *b = (far_buf *)(uintptr_t)real;
+    if (b != NULL) (void)atomic_fetch_add(&b->commands, by);
+}
+
+/* Adds to the count of commands of every buffer that a command names. */
+static void command_count(const far_command *c, int by)
+{
+    buf_count(c->dst, by);
+    buf_count(c->src, by);
+    buf_count(c->gemm.a.buf, by);
+    buf_count(c->gemm.b.buf, by);
+    buf_count(c->gemm.c.buf, by);
+    for (int32_t i = 0; i < c->nargs; i++) buf_count(c->args[i].m.buf, by);
+}
+
+/* One command of some comes late, so that what does not wait for it is caught. */
+static void hold_up(far_queue *q)
 {
     q->chance = q->chance * 1664525u + 1013904223u;
-    if (c->kind != DO_COPY || q->chance >> 16 & (HELD_UP - 1)) return;
+    if (q->chance >> 16 & (HELD_UP - 1)) return;
     const struct timespec some = {0, HELD_UP_NS};
     (void)nanosleep(&some, NULL);
 }
@@ -196,8 +220,9 @@ static void *queue_main(void *user)
         if (q->first == NULL) q->last = &q->first;
         q->busy = true;
         (void)pthread_mutex_unlock(&q->lock);
-        hold_up(q, c);
+        hold_up(q);
         const lop_status status = command_do(q, c);
+        command_count(c, -1);
         free(c);
         (void)pthread_mutex_lock(&q->lock);
         if (status != LOP_OK && q->failed == LOP_OK) {
@@ -218,6 +243,7 @@ static lop_status queue_add(lop_queue *shown, const far_command *command)
     if (c == NULL) return no_memory();
     *c = *command;
     c->next = NULL;
+    command_count(c, 1);
     (void)pthread_mutex_lock(&q->lock);
     *q->last = c;
     q->last = &c->next;
@@ -289,25 +315,32 @@ static lop_status far_fence_wait(lop_queue *q, const lop_fence *f)
 
 static lop_status far_buf_open(lop_buf *buf)
 {
-    lop_buf *real = malloc(sizeof *real);
-    if (real == NULL) return no_memory();
-    *real = *buf;
-    const lop_status status = real_of(buf->device)->buf_open(real);
+    far_buf *b = calloc(1, sizeof *b);
+    if (b == NULL) return no_memory();
+    b->real = *buf;
+    const lop_status status = real_of(buf->device)->buf_open(&b->real);
     if (status != LOP_OK) {
-        free(real);
+        free(b);
         return status;
     }
-    memset(real->host, POISON, real->bytes);
-    buf->impl = real;
-    buf->host = buf->place == LOP_ON_HOST ? real->host : NULL;
+    memset(b->real.host, POISON, b->real.bytes);
+    buf->impl = b;
+    buf->host = buf->place == LOP_ON_HOST ? b->real.host : NULL;
     return LOP_OK;
 }
 
+/* A device would write into memory that is another's by now: the test ends here, not where that is noticed. */
 static void far_buf_close(lop_buf *buf)
 {
-    lop_buf *real = buf->impl;
-    real_of(buf->device)->buf_close(real);
-    free(real);
+    far_buf *b = buf->impl;
+    const int commands = atomic_load(&b->commands);
+    if (commands != 0) {
+        (void)fprintf(stderr, "a buffer of %zu bytes is closed while %d queued commands use it\n", buf->bytes,
+                      commands);
+        abort();
+    }
+    real_of(buf->device)->buf_close(&b->real);
+    free(b);
 }
 
 static void mat_real(lop_mat *m)

@@ -1,7 +1,7 @@
 /* far_memory.h - a device with memory of its own, played by the CPU: device buffers have no address on the host, every
  * queue is a thread that does its work in call order and late, and only fences order two queues. What a missing fence
- * or wait leaves is seen as wrong data: fresh memory holds NaN, and copies are held up at random. Results are the CPU's,
- * bit for bit. */
+ * or wait leaves is seen as wrong data: fresh memory holds NaN, and commands are held up at random. A buffer that is closed
+ * while a queued command uses it ends the program. Results are the CPU's, bit for bit. */
 #ifndef LOP_TESTS_HARNESS_FAR_MEMORY_H
 #define LOP_TESTS_HARNESS_FAR_MEMORY_H
 
