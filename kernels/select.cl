@@ -69,6 +69,8 @@ FN void NAME(write_kept)(GLOBAL const f32 *row, GLOBAL u8 *kept, const int cols,
             EACH_TURN(b, bytes) {
                 const int n = i_min(8, cols - 8 * b);
                 u32 bits = 0;
+                /* Unrolled, the last few of a row would cost keep_row a register more than sm_90 gives it. */
+                UNROLLED(1)
                 for (int k = 0; k < n; k++) bits |= f_bits(row[8 * b + k]) >= least ? 0x80u >> k : 0u;
                 kept[b] = (u8)bits;
             }
