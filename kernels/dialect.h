@@ -9,6 +9,7 @@
  *               CPU has PACKS 1 alone: there `omp simd` makes vectors of whatever width the processor has.
  *   KERNEL(n)(HERE ...)  a kernel; HERE stands before its arguments for what a language adds to them.
  *   GROUP_SUM   of PACKs: a float given to it counts PACKS times, for it becomes a pack of equal ones first.
+ *   LOCAL_ADD, GLOBAL_ADD  integers that several lanes, or several groups, add up: in any order the same sum.
  *   LOCAL_ROW(T, n)  local memory that the launch gives. A kernel that has it also has an array of its own in LOCAL
  *               memory: NVIDIA's OpenCL (driver 580) loses the device over one whose only local memory is an argument.
  *   NAME(n)     n with the instance's word and pack in it. Kernels get it by themselves, helper functions (FN) ask.

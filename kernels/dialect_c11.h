@@ -29,6 +29,7 @@ typedef float pack1;
 #define LOCAL_PTR(T)                       T *
 #define LOCAL_ROW(T, name)                 T *const name = (T *)lop_local
 #define LOCAL_ADD(p, v)                    ((void)(*(p) += (v)))
+#define GLOBAL_ADD(p, v)                   ((void)__atomic_fetch_add((p), (v), __ATOMIC_RELAXED))
 #define LANE                               0
 #define LANES                              1
 #define GROUP                              lop_group

@@ -29,7 +29,8 @@ struct bf16 {
 #define LOCAL_ROW(T, name)                                                                                   \
     extern __shared__ uint4 lop_local[];                                                                     \
     T *const name = (T *)lop_local
-#define LOCAL_ADD(p, v) ((void)atomicAdd((p), (v)))
+#define LOCAL_ADD(p, v)  ((void)atomicAdd((p), (v)))
+#define GLOBAL_ADD(p, v) ((void)atomicAdd((p), (v)))
 #define restrict __restrict__
 #define LANE        ((int)threadIdx.x)
 #define LANES       ((int)blockDim.x)

@@ -24,6 +24,7 @@ typedef float8 pack8;
 #define LOCAL_PTR(T)       __local T *
 #define LOCAL_ROW(T, name) __local T *const name = (__local T *)lop_local
 #define LOCAL_ADD(p, v)    ((void)atomic_add((p), (v)))
+#define GLOBAL_ADD(p, v)   ((void)atomic_add((p), (v)))
 #define LANE               ((int)get_local_id(0))
 #define LANES              ((int)get_local_size(0))
 #define GROUP              ((int)get_group_id(0))

@@ -285,11 +285,13 @@ LOP_CHECKED lop_status lop_bernoulli(lop_queue *q, const lop_chance *chance, lop
 /* ------------------------------------------------------------------------------------------------ launch */
 
 /* The way to a kernel that belongs to one method: wide where every matrix allows it, lanes by `cols`.
- *   groups   how many rows or tiles; word: the storage instance; local_bytes: local memory of a group */
+ *   groups   how many rows or tiles; word: the storage instance; local_bytes: local memory of a group; lanes: of a group, a
+ *            power of two from 32 to 512, if `cols` is not to say; no more than the device has */
 typedef struct lop_launch_shape {
     int32_t groups, cols;
     lop_type word;
     size_t local_bytes;
+    int32_t lanes;
 } lop_launch_shape;
 LOP_CHECKED lop_status lop_launch(lop_queue *q, lop_kernel k, const lop_launch_shape *shape, int32_t nargs,
                                   const lop_arg *args);

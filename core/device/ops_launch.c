@@ -48,10 +48,10 @@ static bool is_wide(lop_kernel k, const lop_launch_shape *shape, const lop_arg *
 }
 
 /* About a sixteenth of the columns, a power of two between 128 and 512, no more than the device has. */
-static int32_t lanes_for(const lop_device *device, int32_t cols)
+static int32_t lanes_for(const lop_device *device, const lop_launch_shape *shape)
 {
-    int32_t lanes = LANES_LEAST;
-    while (lanes < LANES_MOST && lanes * COLS_PER_LANE < cols) lanes *= 2;
+    int32_t lanes = shape->lanes > 0 ? shape->lanes : LANES_LEAST;
+    while (shape->lanes == 0 && lanes < LANES_MOST && lanes * COLS_PER_LANE < shape->cols) lanes *= 2;
     while (lanes > device->lanes_max) lanes /= 2;
     return lanes;
 }
@@ -67,5 +67,5 @@ lop_status lop_launch(lop_queue *q, lop_kernel k, const lop_launch_shape *shape,
         return LOP_FAIL(LOP_E_UNSUPPORTED, "%s gives a group %zu bytes of local memory; %zu are needed",
                         q->device->name, q->device->local_bytes, shape->local_bytes);
     return q->device->backend->launch(q, k, shape->word, is_wide(k, shape, args), shape->groups,
-                                      lanes_for(q->device, shape->cols), shape->local_bytes, nargs, args);
+                                      lanes_for(q->device, shape), shape->local_bytes, nargs, args);
 }

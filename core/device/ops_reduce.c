@@ -56,7 +56,10 @@ lop_status lop_colsum_sq(lop_queue *q, lop_mat x, lop_mat part)
                         part.cols);
     const int32_t slab = part.rows > 0 ? pieces(x.rows, part.rows) : 0;
     const int32_t slabs = slab > 0 ? pieces(x.rows, slab) : 0;
-    const lop_launch_shape shape = {slabs * tiles, by_tile(x.cols, TILE), x.type, TILE * sizeof(float)};
+    const lop_launch_shape shape = {.groups = slabs * tiles,
+                                    .cols = by_tile(x.cols, TILE),
+                                    .word = x.type,
+                                    .local_bytes = TILE * sizeof(float)};
     const lop_arg args[] = {LOP_M(x), LOP_M(part), LOP_I(x.rows), LOP_I(x.cols), LOP_I(slab), LOP_I(TILE)};
     return LOP_LAUNCH(q, LOP_KERNEL_colsum_sq_part, &shape, args);
 }

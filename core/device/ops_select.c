@@ -1,13 +1,18 @@
 /* ops_select.c - scores of weights, and which of them stay. */
 #include "core/device/check.h"
+#include "core/device/device.h"
 #include "core/device/launch.h"
 
+/* Digits of a pass of keep_all; lanes of the one group that looks for a rank among them; elements of a span that a group
+ * counts, no fewer, so that its own counts are not most of its work, and the most spans; u32 of what is found. */
 enum {
     KEEP_BITS = 8,
-    SLABS = 256,
     DIGITS = 2048,
+    DIGIT_LANES = 512,
+    SPAN_LEAST = 4 * DIGITS,
+    SPANS_MOST = 1024,
     STATE = 8
-}; /* slabs of rows that keep_all counts in, digits of a pass */
+};
 
 static int32_t bytes_of(int32_t cols)
 {
@@ -89,42 +94,45 @@ lop_status lop_keep_n_of_m(lop_queue *q, lop_mat score, int32_t n, int32_t m, lo
 /* ------------------------------------------------------------------------------------------------ the whole matrix */
 
 typedef struct all_scratch { /* parts of the caller's scratch */
-    lop_mat state, ties, counts;
+    lop_mat state, counts, ties;
 } all_scratch;
-
-static int32_t slabs_of(int32_t rows)
-{
-    return rows < SLABS ? rows : SLABS;
-}
 
 int32_t lop_keep_all_scratch(int32_t rows)
 {
-    const int64_t elements = STATE + (int64_t)rows + (int64_t)slabs_of(rows) * DIGITS;
-    return elements < INT32_MAX ? (int32_t)elements : INT32_MAX;
+    return rows < INT32_MAX - STATE - DIGITS ? STATE + DIGITS + rows : INT32_MAX;
 }
 
 static all_scratch scratch_split(lop_mat scratch, int32_t rows)
 {
-    const int32_t slabs = slabs_of(rows);
     return (all_scratch){
         .state = lop_mat_cols(scratch, 0, STATE),
-        .ties = lop_mat_cols(scratch, STATE, rows),
-        .counts = lop_mat_of(scratch.buf, scratch.at + STATE + rows, slabs, DIGITS, LOP_U32),
+        .counts = lop_mat_cols(scratch, STATE, DIGITS),
+        .ties = lop_mat_cols(scratch, STATE + DIGITS, rows),
     };
+}
+
+/* Rows that follow one another without gaps are one row, if it has a length that a matrix can name. */
+static lop_mat in_one_row(lop_mat m)
+{
+    const int64_t elements = lop_mat_elements(m);
+    if (m.ld != m.cols || elements > INT32_MAX) return m;
+    return lop_mat_of(m.buf, m.at, 1, (int32_t)elements, m.type);
 }
 
 /* Leaves the key of `rank` in the state: three passes of counting and finding a digit. */
 static lop_status all_find(lop_queue *q, lop_mat score, int64_t rank, const all_scratch *s)
 {
     static const int32_t shifts[] = {21, 10, 0};
-    const int32_t slabs = s->counts.rows;
-    const lop_launch_shape many = lop_by_rows(slabs, score.cols, LOP_F32),
-                           one = lop_by_rows(1, DIGITS, LOP_F32);
+    const lop_mat flat = in_one_row(score);
+    const int64_t parts = lop_mat_elements(flat) / SPAN_LEAST;
+    const int32_t spans = parts < 1 ? 1 : parts < SPANS_MOST ? (int32_t)parts : SPANS_MOST;
+    const lop_launch_shape many = lop_by_rows(spans, flat.cols, LOP_F32);
+    const lop_launch_shape one = {.groups = 1, .cols = DIGITS, .lanes = DIGIT_LANES, .word = LOP_F32};
+    LOP_TRY(lop_mat_zero(q, s->counts));
     for (size_t i = 0; i < sizeof shifts / sizeof shifts[0]; i++) {
-        const lop_arg count[] = {LOP_M(score),      LOP_M(s->state), LOP_M(s->counts), LOP_I(score.rows),
-                                 LOP_I(score.cols), LOP_I(slabs),    LOP_I(shifts[i])};
-        const lop_arg digit[] = {LOP_M(s->counts), LOP_M(s->state), LOP_L(rank), LOP_I(slabs),
-                                 LOP_I(shifts[i])};
+        const lop_arg count[] = {LOP_M(flat),      LOP_M(s->state), LOP_M(s->counts), LOP_I(flat.rows),
+                                 LOP_I(flat.cols), LOP_I(spans),    LOP_I(shifts[i])};
+        const lop_arg digit[] = {LOP_M(s->counts), LOP_M(s->state), LOP_L(rank), LOP_I(shifts[i])};
         LOP_TRY(LOP_LAUNCH(q, LOP_KERNEL_all_count, &many, count));
         LOP_TRY(LOP_LAUNCH(q, LOP_KERNEL_all_digit, &one, digit));
     }
@@ -148,9 +156,8 @@ static lop_status all_check(lop_queue *q, lop_mat score, int64_t drop, bool ties
         return LOP_FAIL(LOP_E_ARGUMENT,
                         "keep_all: scratch is (%d, %d), expected one row of %d for score (%d, %d)",
                         scratch.rows, scratch.cols, lop_keep_all_scratch(score.rows), score.rows, score.cols);
-    const int64_t slab_rows = score.rows == 0 ? 0 : score.rows / slabs_of(score.rows) + 1;
-    if (score.rows > INT32_MAX - STATE - SLABS * DIGITS || slab_rows * score.cols > (int64_t)UINT32_MAX)
-        return LOP_FAIL(LOP_E_UNSUPPORTED, "keep_all: score (%d, %d) has more elements than a slab can count",
+    if (score.rows > INT32_MAX - STATE - DIGITS || elements > (int64_t)UINT32_MAX)
+        return LOP_FAIL(LOP_E_UNSUPPORTED, "keep_all: score (%d, %d) has more elements than 32 bits count",
                         score.rows, score.cols);
     return LOP_OK;
 }
@@ -163,7 +170,8 @@ lop_status lop_keep_all(lop_queue *q, lop_mat score, int64_t drop, bool ties, lo
     LOP_TRY(all_find(q, score, ties || drop == 0 ? drop : drop - 1, &s));
     const lop_launch_shape rows = lop_by_rows(score.rows, score.cols, LOP_F32);
     const lop_launch_shape one = lop_by_rows(1, score.rows, LOP_F32);
-    const lop_arg count[] = {LOP_M(score), LOP_M(s.state), LOP_M(s.ties), LOP_I(score.cols)};
+    const lop_arg count[] = {LOP_M(score), LOP_M(s.state), LOP_M(s.ties),
+                             LOP_L(drop),  LOP_I(ties),    LOP_I(score.cols)};
     const lop_arg share[] = {LOP_M(s.state), LOP_M(s.ties), LOP_L(drop), LOP_I(ties), LOP_I(score.rows)};
     const lop_arg write[] = {LOP_M(score), LOP_M(s.state), LOP_M(s.ties), LOP_M(keep), LOP_I(score.cols)};
     LOP_TRY(LOP_LAUNCH(q, LOP_KERNEL_all_ties, &rows, count));
@@ -192,8 +200,10 @@ lop_status lop_rank_rows(lop_queue *q, lop_mat score, lop_mat scratch, lop_mat o
                         score.rows, score.cols);
     const int32_t bits = digit_bits(q->device);
     const int32_t lanes = q->device->lanes_max < 512 ? q->device->lanes_max : 512;
-    const lop_launch_shape shape = {score.rows, score.cols, LOP_F32,
-                                    ((size_t)lanes << bits) * sizeof(uint32_t)};
+    const lop_launch_shape shape = {.groups = score.rows,
+                                    .cols = score.cols,
+                                    .word = LOP_F32,
+                                    .local_bytes = ((size_t)lanes << bits) * sizeof(uint32_t)};
     const lop_arg args[] = {LOP_M(score), LOP_M(scratch), LOP_M(order), LOP_I(bits), LOP_I(score.cols)};
     return LOP_LAUNCH(q, LOP_KERNEL_rank_row, &shape, args);
 }

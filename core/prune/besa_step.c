@@ -124,7 +124,8 @@ static lop_status rows_back(const lop_besa *b, const lop_besa_linear *l, int32_t
 {
     lop_queue *q = b->block->queue;
     const int32_t chunk = lop_besa_chunk(q->device, w.cols);
-    const lop_launch_shape shape = {dw.rows, w.cols, w.type, (size_t)chunk * sizeof(float)};
+    const lop_launch_shape shape = {
+        .groups = dw.rows, .cols = w.cols, .word = w.type, .local_bytes = (size_t)chunk * sizeof(float)};
     const lop_arg args[] = {LOP_M(dw),
                             LOP_M(w),
                             LOP_M(lop_mat_rows(l->order, first, dw.rows)),

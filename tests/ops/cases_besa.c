@@ -26,7 +26,8 @@ static int bucket_mats(const case_at *at, case_mat *m)
 static lop_status bucket_call(lop_queue *q, const case_at *at, const lop_mat *m)
 {
     const int32_t chunk = chunk_of(at);
-    const lop_launch_shape shape = {at->d[0], at->d[1], at->word, (size_t)chunk * sizeof(float)};
+    const lop_launch_shape shape = {
+        .groups = at->d[0], .cols = at->d[1], .word = at->word, .local_bytes = (size_t)chunk * sizeof(float)};
     const lop_arg args[] = {LOP_M(m[0]),  LOP_M(m[1]),    LOP_M(m[2]),
                             LOP_M(m[3]),  LOP_F(0.25f),   LOP_I(bucket_counts[at->variant]),
                             LOP_I(chunk), LOP_I(at->d[1])};

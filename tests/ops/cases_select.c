@@ -208,7 +208,7 @@ static const op_case table[] = {
      rank_value_reference, NULL},
     {"rank_rows", F32, KINDS_FINITE, 1, 0, &shapes_small, rank_rows_mats, rank_rows_call, rank_rows_reference,
      NULL},
-    {"keep_all", F32, KINDS_FINITE, 9, 0, &shapes_small, keep_all_mats, keep_all_call, keep_all_reference,
+    {"keep_all", F32, KINDS_FINITE, 9, 0, &shapes_rows, keep_all_mats, keep_all_call, keep_all_reference,
      NULL},
     {"keep_n_of_m", F32, KINDS_FINITE, 6, 0, &group_shapes, group_mats, group_call, group_reference, NULL},
     {"zero_dropped", WORDS_ALL, KINDS_ALL, 1, 0, &shapes_rows, zero_mats, zero_call, zero_reference, NULL},
