@@ -5,6 +5,7 @@
 #include "core/device/factor.h"
 #include "core/device/launch.h"
 #include "core/prune/besa_parts.h"
+#include "core/prune/sparsegpt_parts.h"
 
 /* Products take as many rows as a sequence has tokens, however many rows the others take. */
 static lop_mat tokens_of(lop_mat m)
@@ -189,16 +190,14 @@ static lop_status run_panels(lop_queue *q, const ops_set *s, int32_t n, int32_t 
     const lop_mat u = lop_mat_cols(lop_mat_rows(s->gram, 0, PANEL), 0, PANEL);
     for (int32_t at = 0; at < s->b.cols; at += PANEL) {
         const int32_t width = s->b.cols - at < PANEL ? s->b.cols - at : PANEL;
-        const lop_launch_shape rows = lop_by_rows(s->b.rows, width, LOP_F32);
-        const lop_arg args[] = {LOP_M(lop_mat_cols(s->b, at, width)),
-                                LOP_M(u),
-                                LOP_M(lop_mat_cols(s->keep, at / 8, width / 8)),
-                                LOP_M(lop_mat_cols(s->c, at, width)),
-                                LOP_M(s->per_row),
-                                LOP_I(n),
-                                LOP_I(m),
-                                LOP_I(width)};
-        LOP_TRY(LOP_LAUNCH(q, LOP_KERNEL_sparsegpt_row, &rows, args));
+        const lop_sparsegpt_panel panel = {.w = lop_mat_cols(s->b, at, width),
+                                           .u = u,
+                                           .keep = lop_mat_cols(s->keep, at / 8, width / 8),
+                                           .e = lop_mat_cols(s->c, at, width),
+                                           .error = s->per_row,
+                                           .kept = n,
+                                           .group = m};
+        LOP_TRY(lop_sparsegpt_walk(q, &panel));
     }
     return LOP_OK;
 }
@@ -290,7 +289,8 @@ static lop_status run_buckets(lop_queue *q, const ops_set *s)
 {
     const lop_mat w = s->a;
     const int32_t chunk = lop_besa_chunk(q->device, w.cols);
-    const lop_launch_shape shape = {w.rows, w.cols, w.type, (size_t)chunk * sizeof(float)};
+    const lop_launch_shape shape = {
+        .groups = w.rows, .cols = w.cols, .word = w.type, .local_bytes = (size_t)chunk * sizeof(float)};
     const lop_arg args[] = {LOP_M(s->score),  LOP_M(w),     LOP_M(s->order),
                             LOP_M(s->bucket), LOP_F(1.0f),  LOP_I(OPS_RATES - 1),
                             LOP_I(chunk),     LOP_I(w.cols)};

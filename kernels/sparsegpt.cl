@@ -1,11 +1,9 @@
 /* sparsegpt.cl - a panel of columns of a linear, pruned from left to right: each weight that goes is made up for by those to
  * its right. */
 
-#define PANEL_MOST 512 /* columns of a panel: core/prune/sparsegpt_parts.h has the same number */
-
 /* Which of the m columns from c on go: the m - n least by (left / u_cc)^2, of equal ones the first.  The diagonal of u is
  * positive. */
-FN void NAME(choose_n_of_m)(LOCAL_PTR(f32) left, LOCAL_PTR(i32) dropped, GLOBAL const f32 *u, const int u_ld,
+FN void NAME(choose_n_of_m)(LOCAL_PTR(f32) left, LOCAL_PTR(f32) dropped, GLOBAL const f32 *u, const int u_ld,
                             const int c, const int n, const int m)
 {
     EACH_TURN(k, m) {
@@ -16,7 +14,7 @@ FN void NAME(choose_n_of_m)(LOCAL_PTR(f32) left, LOCAL_PTR(i32) dropped, GLOBAL 
             const float other = f_abs(left[j]) / u[(i64)j * u_ld + j];
             below += other < own || (other == own && j < at) ? 1 : 0;
         }
-        dropped[at] = below < m - n ? 1 : 0;
+        dropped[at] = below < m - n ? 1.0f : 0.0f;
     }
 }
 
@@ -26,22 +24,23 @@ FN void NAME(choose_n_of_m)(LOCAL_PTR(f32) left, LOCAL_PTR(i32) dropped, GLOBAL 
  *
  *   Shapes   w (R, cols) f32 in place, receives +0 where a weight is dropped; u (cols, cols) f32, upper triangle, its
  *            diagonal positive; keep (R, ceil(cols / 8)) u8; e (R, cols) f32; error (R, 1) f32, += sum of e^2
- *   Range    cols <= PANEL_MOST, a multiple of m
+ *   Range    cols a multiple of m
+ *   Local    2 cols f32
  *   Source   SparseGPT, Alg. 1; sparsegpt.py fasterprune */
 KERNEL(sparsegpt_row)
 (HERE OUT(f32, w), IN(f32, u), OUT(u8, keep), OUT(f32, e), OUT(f32, error), const int n, const int m,
  const int cols)
 {
     SCRATCH;
-    LOCAL f32 left[PANEL_MOST];
-    LOCAL i32 dropped[PANEL_MOST];
+    LOCAL_ROW(f32, left);
+    LOCAL_PTR(f32) dropped = left + cols; /* 1 or 0 */
     GLOBAL f32 *wr = ROW(w, GROUP);
     GLOBAL f32 *er = ROW(e, GROUP);
     GLOBAL u8 *kr = ROW(keep, GROUP);
     PACK sum = (PACK)(0.0f);
     EACH(c, cols) left[c] = wr[c];
     if (m == 0)
-        EACH_TURN(c, cols) dropped[c] = (kr[c / 8] & (0x80u >> (c % 8))) == 0u ? 1 : 0;
+        EACH_TURN(c, cols) dropped[c] = (kr[c / 8] & (0x80u >> (c % 8))) == 0u ? 1.0f : 0.0f;
     BARRIER;
     for (int c = 0; c < cols; c++) {
         GLOBAL const f32 *ur = ROW(u, c);
@@ -49,14 +48,14 @@ KERNEL(sparsegpt_row)
             NAME(choose_n_of_m)(left, dropped, ROW(u, 0), u_ld, c, n, m);
             BARRIER;
         }
-        if (dropped[c] != 0) {
+        if (dropped[c] != 0.0f) {
             const float lost = left[c] / ur[c];
             LOP_SIMD() for (int j = c + 1 + LANE; j < cols; j += LANES) left[j] -= lost * ur[j];
             BARRIER;
         }
     }
     EACH_TURN(c, cols) {
-        const int gone = dropped[c];
+        const int gone = dropped[c] != 0.0f ? 1 : 0;
         er[c] = gone != 0 ? left[c] / ROW(u, c)[c] : 0.0f;
         wr[c] = gone != 0 ? 0.0f : left[c];
     }
@@ -64,7 +63,7 @@ KERNEL(sparsegpt_row)
         EACH_TURN(b, (cols + 7) / 8) {
             u32 bits = 0;
             for (int k = 0; k < i_min(8, cols - 8 * b); k++)
-                bits |= dropped[8 * b + k] == 0 ? 0x80u >> k : 0u;
+                bits |= dropped[8 * b + k] == 0.0f ? 0x80u >> k : 0u;
             kr[b] = (u8)bits;
         }
     }
@@ -76,4 +75,3 @@ KERNEL(sparsegpt_row)
     const float total = GROUP_SUM(sum);
     if (LANE == 0) ROW(error, GROUP)[0] += total;
 }
-#undef PANEL_MOST

@@ -7,8 +7,8 @@
 
 #include "core/prune/damped_factor.h"
 
-/* Columns of a panel at most, as kernels/sparsegpt.cl has it; and of the panels whose errors reach the columns behind them in
- * one product, unless a single panel is wider. */
+/* Columns of a panel at most; and of the panels whose errors reach the columns behind them in one product, unless a single
+ * panel is wider. */
 enum {
     LOP_SPARSEGPT_PANEL_MOST = 512,
     LOP_SPARSEGPT_LAZY = 512,
@@ -42,6 +42,14 @@ LOP_CHECKED lop_status lop_sparsegpt_place(lop_prune_block *block, const lop_spa
 
 /* Keep bits, if they are to be chosen, and changed weights of linear `index` with the U that lies there. Queued. */
 LOP_CHECKED lop_status lop_sparsegpt_solve(lop_sparsegpt *s, int32_t index);
+
+/* One panel by kernels/sparsegpt.cl, which has the shapes: `kept` of every `group` columns are kept and the keep bits written,
+ * or with a group of 0 the keep bits stand. Queued. */
+typedef struct lop_sparsegpt_panel {
+    lop_mat w, u, keep, e, error;
+    int32_t kept, group;
+} lop_sparsegpt_panel;
+LOP_CHECKED lop_status lop_sparsegpt_walk(lop_queue *q, const lop_sparsegpt_panel *panel);
 
 /* All linears of the block, and the report's lines of them. */
 LOP_CHECKED lop_status lop_sparsegpt_run(lop_prune_block *block, const lop_sparsegpt_options *options);

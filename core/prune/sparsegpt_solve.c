@@ -42,20 +42,33 @@ static lop_status choose(const solving *v, int32_t at, int32_t width)
                         !target->exact && target->ratio > 0.0, s->select, keep_of(v, at, width));
 }
 
+/* A column waits for the one before it, so a row is a chain; few lanes a row leave room for many rows at a time. */
+enum { ROW_LANES = 32 };
+
+lop_status lop_sparsegpt_walk(lop_queue *q, const lop_sparsegpt_panel *p)
+{
+    const lop_launch_shape rows = {.groups = p->w.rows,
+                                   .cols = p->w.cols,
+                                   .lanes = ROW_LANES,
+                                   .word = LOP_F32,
+                                   .local_bytes = 2 * (size_t)p->w.cols * sizeof(float)};
+    const lop_arg args[] = {LOP_M(p->w),     LOP_M(p->u),    LOP_M(p->keep),  LOP_M(p->e),
+                            LOP_M(p->error), LOP_I(p->kept), LOP_I(p->group), LOP_I(p->w.cols)};
+    return LOP_LAUNCH(q, LOP_KERNEL_sparsegpt_row, &rows, args);
+}
+
 static lop_status walk(const solving *v, int32_t at, int32_t width, lop_mat e)
 {
     const lop_target *target = &v->linear->target;
     const bool pattern = v->s->options.chooses && target->group != 0;
-    const lop_launch_shape rows = lop_by_rows(v->w.rows, width, LOP_F32);
-    const lop_arg args[] = {LOP_M(lop_mat_cols(v->w, at, width)),
-                            LOP_M(lop_mat_part(v->u, at, width, at, width)),
-                            LOP_M(keep_of(v, at, width)),
-                            LOP_M(e),
-                            LOP_M(lop_mat_rows(v->s->row_error, 0, v->w.rows)),
-                            LOP_I(pattern ? target->keep : 0),
-                            LOP_I(pattern ? target->group : 0),
-                            LOP_I(width)};
-    return LOP_LAUNCH(v->s->block->queue, LOP_KERNEL_sparsegpt_row, &rows, args);
+    const lop_sparsegpt_panel panel = {.w = lop_mat_cols(v->w, at, width),
+                                       .u = lop_mat_part(v->u, at, width, at, width),
+                                       .keep = keep_of(v, at, width),
+                                       .e = e,
+                                       .error = lop_mat_rows(v->s->row_error, 0, v->w.rows),
+                                       .kept = pattern ? target->keep : 0,
+                                       .group = pattern ? target->group : 0};
+    return lop_sparsegpt_walk(v->s->block->queue, &panel);
 }
 
 /* Columns [at, end) lose what the errors e of columns [from, from + e.cols) ask of them. */

@@ -1,6 +1,7 @@
 /* cases_methods.c - kernels that belong to one method, launched as that method launches them: d = (rows,
  * columns). */
 #include "core/device/launch.h"
+#include "core/prune/sparsegpt_parts.h"
 #include "tests/harness/cases.h"
 
 static const float alphas[3] = {0.4f, 0.0f, 0.8f};
@@ -15,7 +16,7 @@ static int part_mats(const case_at *at, case_mat *m)
 
 static lop_status part_call(lop_queue *q, const case_at *at, const lop_mat *m)
 {
-    const lop_launch_shape shape = {at->d[0], at->d[1], LOP_F32, 0};
+    const lop_launch_shape shape = {.groups = at->d[0], .cols = at->d[1], .word = LOP_F32};
     const lop_arg args[] = {LOP_M(m[0]), LOP_M(m[1]), LOP_M(m[2]), LOP_I(at->d[1])};
     return LOP_LAUNCH(q, LOP_KERNEL_wanda_part_row, &shape, args);
 }
@@ -75,16 +76,14 @@ static int panel_mats(const case_at *at, case_mat *m)
 
 static lop_status panel_call(lop_queue *q, const case_at *at, const lop_mat *m)
 {
-    const lop_launch_shape shape = lop_by_rows(at->d[0], at->d[1], LOP_F32);
-    const lop_arg args[] = {LOP_M(m[0]),
-                            LOP_M(m[1]),
-                            LOP_M(m[2]),
-                            LOP_M(m[3]),
-                            LOP_M(m[4]),
-                            LOP_I(panel_keep[at->variant]),
-                            LOP_I(panel_group[at->variant]),
-                            LOP_I(at->d[1])};
-    return LOP_LAUNCH(q, LOP_KERNEL_sparsegpt_row, &shape, args);
+    const lop_sparsegpt_panel panel = {.w = m[0],
+                                       .u = m[1],
+                                       .keep = m[2],
+                                       .e = m[3],
+                                       .error = m[4],
+                                       .kept = panel_keep[at->variant],
+                                       .group = panel_group[at->variant]};
+    return lop_sparsegpt_walk(q, &panel);
 }
 
 static void panel_reference(const case_at *at, ref_mat *m)
