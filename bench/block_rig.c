@@ -130,8 +130,9 @@ done:
     return status;
 }
 
-static lop_status open_streams(lop_device *device, const lop_config *config, block_rig *r)
+static lop_status open_streams(lop_device *device, lop_type word, block_rig *r)
 {
+    const lop_config *config = r->net.config;
     lop_stream_shape shape = {.place = LOP_ON_DEVICE,
                               .type = config->dtype == LOP_DTYPE_F16    ? LOP_F16
                                       : config->dtype == LOP_DTYPE_BF16 ? LOP_BF16
@@ -141,9 +142,13 @@ static lop_status open_streams(lop_device *device, const lop_config *config, blo
                               .tokens = r->tokens,
                               .width = config->hidden};
     LOP_TRY(lop_stream_open(device, &shape, &r->input));
-    shape.type = LOP_F32;
+    /* As a run keeps them: above the input, but for a stream of the dense model. */
+    const bool added = word != LOP_F32 && (r->need.what & LOP_NEED_DENSE_STREAM) == 0;
+    if (!added) shape.type = LOP_F32;
     if (r->need.what & LOP_NEED_MIDDLE) LOP_TRY(lop_stream_open(device, &shape, &r->middle));
-    return block_rig_learns(r) ? lop_stream_open(device, &shape, &r->want) : LOP_OK;
+    if (block_rig_learns(r)) LOP_TRY(lop_stream_open(device, &shape, &r->want));
+    r->middle.base = r->want.base = added ? &r->input : NULL;
+    return LOP_OK;
 }
 
 lop_status block_rig_open(bench *b, block_rig *r)
@@ -154,7 +159,7 @@ lop_status block_rig_open(bench *b, block_rig *r)
     LOP_TRY(bench_shape_open(b, &r->file));
     LOP_TRY(lop_net_open(r->file, &r->net));
     const lop_type word = lop_walk_word(b->device, &r->net);
-    LOP_TRY(open_streams(b->device, r->net.config, r));
+    LOP_TRY(open_streams(b->device, word, r));
     LOP_TRY(place(b->device, word, r));
     LOP_TRY(read_block(b->device, r));
     LOP_TRY(lop_forward_open_back(&r->net, b->device, word, r->batch, r->tokens,

@@ -22,7 +22,7 @@ typedef struct block_rig {
     lop_block block;
     lop_forward *forward;
     lop_stream input;  /* of the block, as it is kept between blocks */
-    lop_stream want;   /* of a learner: what the dense block makes of it, f32 */
+    lop_stream want;   /* of a learner: what the dense block makes of it */
     lop_stream middle; /* and what stands between its halves, where that is needed */
     lop_block spare;   /* what it works in, or where changed weights come to lie */
     lop_tape tape;

@@ -65,7 +65,9 @@ static lop_status place_logits(lop_arena *a, lop_besa *b, int32_t groups)
 
 static lop_status place_unit(lop_arena *a, const lop_besa *b, lop_besa_unit *u)
 {
-    const int32_t hidden = b->block->learning->x.cols;
+    const lop_learning *l = b->block->learning;
+    const int32_t hidden = l->x.cols;
+    if (u->want->base != NULL) LOP_TRY(lop_arena_mat(a, l->windows * l->tokens, hidden, LOP_F32, &u->room));
     LOP_TRY(lop_arena_mat(a, 1, hidden, LOP_F32, &u->norm));
     if (b->options.width > 0.0f) LOP_TRY(lop_arena_mat(a, 1, 1, LOP_F32, &u->price));
     LOP_TRY(lop_arena_mat(a, 1, 2 * (b->steps > 0 ? b->steps : 1), LOP_F32, &u->losses));

@@ -78,6 +78,7 @@ typedef struct lop_besa_unit {
     int64_t weights;
     int32_t group, groups;  /* of the rows of logits */
     const lop_stream *want; /* what it shall give */
+    lop_mat room;           /* (windows T, H) f32: a step's rows of it; absent unless it has a base */
     lop_mat norm;           /* (1, H) f32: weights of channels in its loss */
     lop_mat losses;         /* (1, 2 steps) f32: a pair a step */
     lop_mat sparsities;     /* (1, steps + 1) f32: expected, before each step and after the last */

@@ -71,17 +71,27 @@ static lop_status energy_end(lop_besa *b, const lop_besa_unit *u)
     return lop_reciprocal(b->block->queue, u->norm, 1.0f / (float)u->norm.cols, energy_least);
 }
 
+/* Of a batch. */
+static lop_status energy_add(lop_besa *b, const lop_besa_unit *u, int32_t batch)
+{
+    const int32_t rows = u->want->at[batch].rows,
+                  most = lop_mat_present(u->room) ? lop_lesser(u->room.rows, rows) : rows;
+    for (int32_t first = 0; first < rows; first += most) {
+        lop_mat y;
+        LOP_TRY(lop_stream_rows(b->block->queue, u->want, batch, first, lop_lesser(most, rows - first),
+                                u->room, &y));
+        LOP_TRY(lop_colsum_sq(b->block->queue, y, b->energy));
+    }
+    return LOP_OK;
+}
+
 /* Weights that stand for all steps. A plain sum has 1 everywhere: no energy, the numerator 1. */
 static lop_status norms_of_all(lop_besa *b, const lop_besa_unit *u)
 {
     LOP_TRY(energy_begin(b, u));
     if (b->options.norm == LOP_BESA_FROBENIUS) return lop_reciprocal(b->block->queue, u->norm, 1.0f, 1.0f);
     if (b->options.norm != LOP_BESA_OVER_ALL) return LOP_OK;
-    for (int32_t i = 0; i < u->want->count; i++) {
-        lop_mat y;
-        LOP_TRY(lop_stream_view(b->block->queue, u->want, i, &y));
-        LOP_TRY(lop_colsum_sq(b->block->queue, y, b->energy));
-    }
+    for (int32_t i = 0; i < u->want->count; i++) LOP_TRY(energy_add(b, u, i));
     return energy_end(b, u);
 }
 
@@ -346,14 +356,14 @@ static lop_status batch_learn(lop_besa_stand *s, int32_t batch)
     const lop_besa *b = s->b;
     const lop_learning *l = b->block->learning;
     const int32_t most = l->windows * l->tokens;
-    lop_mat input, want[LOP_BESA_UNITS];
+    lop_mat input;
     LOP_TRY(lop_stream_view(b->block->queue, l->input, batch, &input));
-    for (int32_t u = 0; u < b->unit_count; u++)
-        LOP_TRY(lop_stream_view(b->block->queue, b->units[u].want, batch, &want[u]));
     for (int32_t first = 0; first < input.rows; first += most) {
-        const int32_t rows = input.rows - first < most ? input.rows - first : most;
+        const int32_t rows = lop_lesser(most, input.rows - first);
         LOP_TRY(lop_log_check_stop(b->block->log));
-        for (int32_t u = 0; u < b->unit_count; u++) s->want[u] = lop_mat_rows(want[u], first, rows);
+        for (int32_t u = 0; u < b->unit_count; u++)
+            LOP_TRY(lop_stream_rows(b->block->queue, b->units[u].want, batch, first, rows, b->units[u].room,
+                                    &s->want[u]));
         LOP_TRY(step_once(s, lop_mat_rows(input, first, rows)));
     }
     return LOP_OK;

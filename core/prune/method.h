@@ -67,12 +67,13 @@ typedef struct lop_learning_block {
 /* What a method has that learns from the error of what a span of blocks gives. T tokens a window, C hidden width. */
 typedef struct lop_learning {
     lop_learning_block blocks[LOP_SPAN_MOST];
-    int32_t span;                   /* of them there are */
-    lop_forward *forward;           /* with room to go back over a step's windows */
-    const lop_stream *input, *want; /* what enters the first block; what shall come out of the last, f32 */
-    const lop_stream *middle;       /* what shall be between the halves, f32; only with LOP_NEED_MIDDLE */
-    lop_mat x;                      /* (windows T, C) f32: scratch, the residual stream of a step */
-    int32_t windows, tokens;        /* of a step at most; of a window */
+    int32_t span;         /* of them there are */
+    lop_forward *forward; /* with room to go back over a step's windows */
+    /* What enters the first block; what shall come out of the last, f32 or with the input as its base. */
+    const lop_stream *input, *want;
+    const lop_stream *middle; /* the same of between the halves; only with LOP_NEED_MIDDLE */
+    lop_mat x;                /* (windows T, C) f32: scratch, the residual stream of a step */
+    int32_t windows, tokens;  /* of a step at most; of a window */
 } lop_learning;
 
 typedef struct lop_prune_block lop_prune_block;

@@ -57,6 +57,8 @@ static lop_status place_passes(lop_run *run, lop_run_mats *m)
                   width = run->net.config->hidden;
     if (!lop_run_forwards(run)) return LOP_OK;
     LOP_TRY(lop_arena_mat(run->arena, rows, width, LOP_F32, &m->x));
+    if (lop_run_keeps_added(run) && run->options.loss_after)
+        LOP_TRY(lop_arena_mat(run->arena, run->calibration.seqlen, width, LOP_F32, &m->want));
     LOP_TRY(lop_arena_mat(run->arena, rows, 1, LOP_F32, &m->row_sum));
     LOP_TRY(lop_arena_mat(run->arena, rows, 1, LOP_U32, &m->row_count));
     for (int32_t k = 0; k < run->need.span; k++) LOP_TRY(place_pass(run, m, k));
@@ -101,11 +103,14 @@ static lop_status place_streams(lop_run *run, lop_device *device, lop_place plac
                               .width = run->net.config->hidden};
     if (!lop_run_forwards(run)) return LOP_OK;
     LOP_TRY(lop_stream_open(device, &shape, &run->input));
-    shape.type = LOP_F32; /* a loss is a small difference: rounding its terms would drown it */
+    /* A loss is a small difference: rounding its terms would drown it. */
+    const lop_stream *base = lop_run_keeps_added(run) ? &run->input : NULL;
+    if (base == NULL) shape.type = LOP_F32;
     if (lop_run_keeps_dense(run) || lop_run_has_dense_stream(run))
         LOP_TRY(lop_stream_open(device, &shape, &run->dense));
     if ((run->need.what & LOP_NEED_MIDDLE) != 0 || lop_run_keeps_between(run))
         LOP_TRY(lop_stream_open(device, &shape, &run->middle));
+    run->dense.base = run->middle.base = base;
     return LOP_OK;
 }
 

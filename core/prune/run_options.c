@@ -270,6 +270,12 @@ bool lop_run_keeps_between(const lop_run *run)
     return run->need.span > 1 && run->options.loss_after;
 }
 
+bool lop_run_keeps_added(const lop_run *run)
+{
+    return run->word != LOP_F32 && lop_run_learns(run) && !lop_run_has_dense_stream(run) &&
+           !run->options.dense_stream && run->need.span == 1;
+}
+
 /* ---- spans */
 
 static bool is_pruned(const lop_run *run, int32_t block)

@@ -38,9 +38,10 @@ typedef struct lop_run_mats {
     lop_block other[LOP_SPAN_MOST];
     lop_tape tape[LOP_SPAN_MOST]; /* of a learner's step */
     lop_mat x;                    /* (F S, C) f32: the residual stream of one forward call */
-    lop_mat row_sum;              /* (F S, 1) f32: scratch of sums over rows */
-    lop_mat row_count;            /* (F S, 1) u32: scratch of counts over rows */
-    lop_mat loss;                 /* (B, 2 LOP_LOSSES) f32: of each block of a span pairs, lop_sum_value */
+    lop_mat want;      /* (S, C) f32: of a window what its difference is kept of; absent unless one is */
+    lop_mat row_sum;   /* (F S, 1) f32: scratch of sums over rows */
+    lop_mat row_count; /* (F S, 1) u32: scratch of counts over rows */
+    lop_mat loss;      /* (B, 2 LOP_LOSSES) f32: of each block of a span pairs, lop_sum_value */
     /* (B LOP_COUNT_ROWS, LOP_LINEAR_COUNT) i64: of each linear the zeros before and after and what leaves the range of its
      * type; activations that are no numbers */
     lop_mat count;
@@ -101,10 +102,10 @@ typedef struct lop_run {
     lop_learning learning; /* of the span at work */
     lop_reader *reader;
     lop_stream input; /* of the span at work, later of its block whose turn it is, in the word of weights */
-    /* f32: between the halves of the block that makes `dense`, where a learner wants it; or between the blocks of a span that
+    /* f32, or above the input (lop_run_keeps_added): between the halves of the block that makes `dense`, where a learner wants it; or between the blocks of a span that
      * do, where losses are measured */
     lop_stream middle;
-    /* f32: what the dense span makes of the input, which losses are held against; or the stream that goes through dense blocks
+    /* f32, or above the input: what the dense span makes of the input, which losses are held against; or the stream that goes through dense blocks
      * alone */
     lop_stream dense;
 
@@ -123,6 +124,12 @@ bool lop_run_learns(const lop_run *run);
 bool lop_run_has_dense_stream(const lop_run *run);
 bool lop_run_keeps_dense(const lop_run *run);
 bool lop_run_keeps_between(const lop_run *run); /* what dense blocks make within a span */
+
+/* True if that is kept as what the block adds to its input, in the word of weights: f32 would be twice the bytes, and the
+ * largest thing on the device. Of a block that learns on its own, for what is rounded of the addition is no more than
+ * arithmetic in that word rounds on the way to it; elsewhere the input may be gone by the last use, or a stream goes on from
+ * it. */
+bool lop_run_keeps_added(const lop_run *run);
 
 /* Blocks of the span that begins with block `first`. Those of which nothing is pruned stand alone. */
 int32_t lop_run_span(const lop_run *run, int32_t first);

@@ -206,10 +206,15 @@ lop_status lop_run_pass_beside(lop_run *run, int32_t index)
 static lop_status loss_add(lop_run *run, int what, int32_t k, int32_t batch, lop_mat x)
 {
     const lop_stream *dense = k + 1 < run->span_count ? &run->middle : &run->dense;
-    lop_mat want;
-    LOP_TRY(lop_stream_view(&run->queue, dense, batch, &want));
-    return lop_sq_error(&run->queue, x, want, lop_mat_rows(run->mats.row_sum, 0, x.rows),
-                        lop_mat_cols(lop_mat_rows(run->mats.loss, k, 1), 2 * what, 2));
+    const lop_mat sum = lop_mat_cols(lop_mat_rows(run->mats.loss, k, 1), 2 * what, 2);
+    const int32_t most = dense->base != NULL ? run->mats.want.rows : x.rows;
+    for (int32_t first = 0; first < x.rows; first += most) {
+        lop_mat want;
+        LOP_TRY(lop_stream_rows(&run->queue, dense, batch, first, most, run->mats.want, &want));
+        LOP_TRY(lop_sq_error(&run->queue, lop_mat_rows(x, first, most), want,
+                             lop_mat_rows(run->mats.row_sum, 0, most), sum));
+    }
+    return LOP_OK;
 }
 
 lop_status lop_run_pass_loss(lop_run *run)

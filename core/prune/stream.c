@@ -140,6 +140,16 @@ static lop_status host_view(lop_queue *q, const lop_stream *s, int32_t batch, lo
     return LOP_OK;
 }
 
+/* What is stored of x: `to` becomes that. A difference is rounded once. */
+static lop_status put(lop_queue *q, const lop_stream *s, int32_t batch, lop_mat x, lop_mat to)
+{
+    lop_mat base;
+    if (s->base == NULL) return lop_cast(q, x, to);
+    LOP_TRY(lop_stream_view(q, s->base, batch, &base));
+    LOP_TRY(lop_cast(q, base, to));
+    return lop_axpby(q, 1.0f, x, -1.0f, to);
+}
+
 /* What came in of this batch is not what it is from now on. */
 static lop_status host_store(lop_queue *q, const lop_stream *s, int32_t batch, lop_mat x)
 {
@@ -148,7 +158,7 @@ static lop_status host_store(lop_queue *q, const lop_stream *s, int32_t batch, l
         if (w->in[i].batch == batch) w->in[i].batch = -1;
     if (w->out.batch >= 0) LOP_TRY(lop_fence_wait(q, &w->out.ready));
     w->out.batch = -1;
-    LOP_TRY(lop_cast(q, x, lop_mat_rows(w->out.m, 0, x.rows)));
+    LOP_TRY(put(q, s, batch, x, lop_mat_rows(w->out.m, 0, x.rows)));
     LOP_TRY(come_behind(q, w));
     LOP_TRY(batch_copy(s, batch, &w->out, false));
     LOP_TRY(lop_fence_mark(&w->queue, &w->out.ready));
@@ -165,14 +175,36 @@ lop_status lop_stream_view(lop_queue *q, const lop_stream *s, int32_t batch, lop
     return LOP_OK;
 }
 
+/* x: rows from `first` on. */
+static lop_status get(lop_queue *q, const lop_stream *s, int32_t batch, int32_t first, lop_mat x)
+{
+    lop_mat base, stored;
+    LOP_TRY(lop_stream_view(q, s, batch, &stored));
+    stored = lop_mat_rows(stored, first, x.rows);
+    if (s->base == NULL) return lop_cast(q, stored, x);
+    LOP_TRY(lop_stream_view(q, s->base, batch, &base));
+    LOP_TRY(lop_cast(q, lop_mat_rows(base, first, x.rows), x));
+    return lop_axpby(q, 1.0f, stored, 1.0f, x);
+}
+
 lop_status lop_stream_load(lop_queue *q, const lop_stream *s, int32_t batch, lop_mat x)
 {
-    lop_mat stored;
-    LOP_TRY(lop_stream_view(q, s, batch, &stored));
-    return lop_cast(q, stored, x);
+    return get(q, s, batch, 0, x);
+}
+
+lop_status lop_stream_rows(lop_queue *q, const lop_stream *s, int32_t batch, int32_t first, int32_t rows,
+                           lop_mat room, lop_mat *out)
+{
+    if (s->base != NULL) {
+        *out = lop_mat_rows(room, 0, rows);
+        return get(q, s, batch, first, *out);
+    }
+    LOP_TRY(lop_stream_view(q, s, batch, out));
+    *out = lop_mat_rows(*out, first, rows);
+    return LOP_OK;
 }
 
 lop_status lop_stream_store(lop_queue *q, const lop_stream *s, int32_t batch, lop_mat x)
 {
-    return s->way != NULL ? host_store(q, s, batch, x) : lop_cast(q, x, s->at[batch]);
+    return s->way != NULL ? host_store(q, s, batch, x) : put(q, s, batch, x, s->at[batch]);
 }

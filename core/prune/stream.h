@@ -14,13 +14,17 @@ typedef struct lop_stream_shape {
     int32_t width;         /* columns */
 } lop_stream_shape;
 
-typedef struct lop_stream {
+typedef struct lop_stream lop_stream;
+struct lop_stream {
     lop_stream_shape shape;
     lop_arena *arena;           /* of the batches */
     lop_mat *at;                /* one matrix a batch */
     int32_t count;              /* of batches */
     struct lop_stream_way *way; /* of batches on the host to the device and back; NULL: they lie there */
-} lop_stream;
+    /* NULL, or a stream of this one's shape: what is stored is the difference to what lies there, which is not to change before
+     * the last use. Whoever opens the stream sets it. */
+    const lop_stream *base;
+};
 
 /* device NULL: only measures. */
 LOP_CHECKED lop_status lop_stream_open(lop_device *device, const lop_stream_shape *shape, lop_stream *out);
@@ -36,7 +40,13 @@ int32_t lop_stream_sequences(const lop_stream *s, int32_t batch); /* of this bat
 LOP_CHECKED lop_status lop_stream_load(lop_queue *q, const lop_stream *s, int32_t batch, lop_mat x);
 LOP_CHECKED lop_status lop_stream_store(lop_queue *q, const lop_stream *s, int32_t batch, lop_mat x);
 
-/* Batch `batch` as a matrix on the device in the stored type; valid until the next call on this stream. */
+/* Batch `batch` as a matrix on the device in the stored type; valid until the next call on this stream. With a base these are
+ * differences. */
 LOP_CHECKED lop_status lop_stream_view(lop_queue *q, const lop_stream *s, int32_t batch, lop_mat *out);
+
+/* Rows [first, first + rows) of batch `batch`: where they lie, or with a base in `room` (at least `rows`, width) f32, absent
+ * without one; valid until the next call on this stream. */
+LOP_CHECKED lop_status lop_stream_rows(lop_queue *q, const lop_stream *s, int32_t batch, int32_t first,
+                                       int32_t rows, lop_mat room, lop_mat *out);
 
 #endif

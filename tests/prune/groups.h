@@ -23,6 +23,7 @@
     X(test_prune_besa_sparsity)                                                                              \
     X(test_prune_besa_options)                                                                               \
     X(test_prune_besa_gradient)                                                                              \
+    X(test_prune_added)                                                                                      \
     X(test_prune_besa_golden)                                                                                \
     X(test_prune_quant)                                                                                      \
     X(test_prune_sparsegpt)                                                                                  \

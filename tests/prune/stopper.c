@@ -11,6 +11,7 @@ static struct {
     lop_log log;
     lop_kernel kernel;
     int64_t launches, at;
+    void (*attach)(lop_device *device); /* of the try itself; NULL: nothing */
 } stopper;
 
 void stopper_set(lop_kernel kernel, int64_t at)
@@ -35,6 +36,7 @@ static lop_status launch_and_stop(lop_queue *q, lop_kernel k, lop_type word, boo
 
 void stopper_attach(lop_device *device)
 {
+    if (stopper.attach != NULL) stopper.attach(device);
     const bool far = strcmp(prune_backend, FAR_MEMORY) == 0;
     lop_backend *shown = far ? (lop_backend *)(uintptr_t)device->backend : &stopper.shown;
     stopper.real = *device->backend;
@@ -47,10 +49,12 @@ void stopper_stop_and_resume(prune_try t, lop_kernel kernel, int64_t at)
 {
     char *text = NULL;
     stopper_set(kernel, at);
+    stopper.attach = t.attach;
     t.log = &stopper.log;
     t.attach = stopper_attach;
     prune_fails(prune_do(&t, &text), LOP_E_STOPPED, "");
     t.log = NULL;
-    t.attach = NULL;
+    t.attach = stopper.attach;
+    stopper.attach = NULL;
     json_decref(prune_report(&t));
 }

@@ -11,7 +11,8 @@
 void stopper_set(lop_kernel kernel, int64_t at);
 int64_t stopper_launches(void);
 
-/* Stops a prune, which resumes, at launch number `at` of the kernel, and lets it go on to its end. */
+/* Stops a prune, which resumes, at launch number `at` of the kernel, and lets it go on to its end. What the try attaches stands
+ * behind the counting. */
 void stopper_stop_and_resume(prune_try t, lop_kernel kernel, int64_t at);
 
 /* For prune_try.attach: the device's launches are counted. */
