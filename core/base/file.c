@@ -232,21 +232,27 @@ lop_status lop_file_rename(const char *from, const char *to)
 
 /* ---- whole files that appear at once */
 
-/* A new file beside `path`; the process number keeps two runs apart. */
-static lop_status beside_open(const char *path, lop_file *out)
+/* The process number keeps two runs apart. */
+lop_status lop_file_beside_open(const char *path, uint64_t bytes, lop_file *out)
 {
     lop_string name = {0};
     *out = (lop_file){.handle = -1};
     LOP_TRY(lop_string_print(&name, "%s.lop-%ld", path, (long)getpid()));
     const int handle = open(name.at, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
-    lop_status status = handle < 0 ? fail_write(name.at, errno) : file_fill(name.at, handle, 0, out);
+    const struct stat empty = {0};
+    const int code = handle < 0 ? errno : size_with_blocks(handle, &empty, bytes);
+    lop_status status = LOP_OK;
+    if (code != 0)
+        status = handle < 0 ? fail_write(path, code) : fail_size(path, handle, bytes, code);
+    else
+        status = file_fill(name.at, handle, bytes, out);
     if (handle >= 0 && status != LOP_OK) (void)unlink(name.at);
+    if (handle >= 0 && code != 0) (void)close(handle);
     lop_string_close(&name);
     return status;
 }
 
-/* Puts the file beside `path` in its place if all went well so far, and removes it if not. */
-static lop_status beside_close(lop_file *file, const char *path, lop_status status)
+lop_status lop_file_beside_close(lop_file *file, const char *path, lop_status status)
 {
     if (status == LOP_OK) status = lop_file_sync(file);
     if (status == LOP_OK) status = lop_file_rename(file->path, path);
@@ -259,8 +265,8 @@ static lop_status beside_close(lop_file *file, const char *path, lop_status stat
 lop_status lop_file_write_atomic(const char *path, const void *bytes, size_t size)
 {
     lop_file file;
-    LOP_TRY(beside_open(path, &file));
-    return beside_close(&file, path, lop_file_write_at(&file, 0, bytes, size));
+    LOP_TRY(lop_file_beside_open(path, size, &file));
+    return lop_file_beside_close(&file, path, lop_file_write_at(&file, 0, bytes, size));
 }
 
 static lop_status copy_bytes(const lop_file *from, const lop_file *to)
@@ -282,8 +288,8 @@ lop_status lop_file_copy(const char *from, const char *to)
 {
     lop_file in, out;
     LOP_TRY(lop_file_open(from, &in));
-    lop_status status = beside_open(to, &out);
-    if (status == LOP_OK) status = beside_close(&out, to, copy_bytes(&in, &out));
+    lop_status status = lop_file_beside_open(to, in.size, &out);
+    if (status == LOP_OK) status = lop_file_beside_close(&out, to, copy_bytes(&in, &out));
     lop_file_close(&in);
     return status;
 }

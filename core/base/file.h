@@ -68,14 +68,20 @@ LOP_CHECKED lop_status lop_file_sync(const lop_file *file); /* fdatasync */
 /* Lets the disk begin to write these bytes, so that a sync later has less to wait for; a hint. */
 void lop_file_push(const lop_file *file, uint64_t at, uint64_t bytes);
 
-/* Writes a whole file: to a temporary name beside it, synced, then renamed over `path`. So does lop_file_copy. */
+/* A file that appears under `path` whole or not at all: a new one beside it, of `bytes` bytes from the beginning so that a
+ * full disk is found first, is written at offsets. Closing syncs it and renames it over `path` if `status`, how the writing
+ * went, is LOP_OK, and removes it if not; what is returned is the first failure. */
+LOP_CHECKED lop_status lop_file_beside_open(const char *path, uint64_t bytes, lop_file *out);
+LOP_CHECKED lop_status lop_file_beside_close(lop_file *file, const char *path, lop_status status);
+
+/* Writes a whole file so. */
 LOP_CHECKED lop_status lop_file_write_atomic(const char *path, const void *bytes, size_t size);
 
 /* Appends one line and syncs it before returning: the journal. What follows the last line end of the file, a line whose
  * writing was cut off, is removed first; a line that cannot be written whole is taken back. */
 LOP_CHECKED lop_status lop_file_append_synced(const char *path, const char *line);
 
-LOP_CHECKED lop_status lop_file_copy(const char *from, const char *to);
+LOP_CHECKED lop_status lop_file_copy(const char *from, const char *to); /* so, too */
 LOP_CHECKED lop_status lop_file_rename(const char *from, const char *to);
 
 #endif

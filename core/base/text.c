@@ -98,6 +98,11 @@ void lop_string_close(lop_string *s)
     memset(s, 0, sizeof *s);
 }
 
+bool lop_string_equal(const lop_string *a, const lop_string *b)
+{
+    return lop_text_equal((lop_text){a->at, a->size}, (lop_text){b->at, b->size});
+}
+
 lop_status lop_parse_int(const char *text, int64_t *out)
 {
     char *end = NULL;

@@ -36,6 +36,7 @@ void lop_text_print(char *out, size_t size, const char *format, ...) LOP_PRINTF(
 /* Adds the text as a JSON string, quoted and escaped; what is not UTF-8 becomes U+FFFD, byte for byte. */
 LOP_CHECKED lop_status lop_string_add_json(lop_string *s, const char *text, size_t size);
 void lop_string_close(lop_string *s);
+bool lop_string_equal(const lop_string *a, const lop_string *b);
 
 /* Whole-text decimal numbers, in the C locale: blanks, trailing characters, overflow, NaN and infinity are
  * LOP_E_ARGUMENT. */

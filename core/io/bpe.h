@@ -47,6 +47,9 @@ LOP_CHECKED lop_status lop_bpe_merge_add_texts(lop_bpe *b, lop_text left, lop_te
 LOP_CHECKED lop_status lop_bpe_merge_add_line(lop_bpe *b, lop_text line, int32_t rank);
 void lop_bpe_close(lop_bpe *b);
 
+/* The merges in the order of a merges list, b->merge_count of them. The caller frees *out with lop_free. */
+LOP_CHECKED lop_status lop_bpe_list(const lop_bpe *b, lop_merge **out);
+
 typedef struct lop_bpe_symbol {
     int32_t id;         /* -1: merged into the one before */
     int32_t prev, next; /* -1: none */

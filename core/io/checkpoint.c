@@ -77,6 +77,14 @@ const lop_tensor *lop_checkpoint_find(const lop_checkpoint *c, const char *name)
     return size > 0 && (size_t)size < sizeof longer ? find_exact(c, longer) : NULL;
 }
 
+bool lop_checkpoint_is_second_head(const lop_checkpoint *c, const lop_tensor *t)
+{
+    static const char *const embeddings[] = {"model.embed_tokens.weight",
+                                             "model.decoder.embed_tokens.weight"};
+    if (!c->config.tied || lop_checkpoint_find(c, "lm_head.weight") != t) return false;
+    return lop_checkpoint_find(c, embeddings[0]) || lop_checkpoint_find(c, embeddings[1]);
+}
+
 /* ---- folders */
 
 static bool ends_with(const char *text, const char *end)

@@ -27,6 +27,9 @@ typedef struct lop_tensor {
                                     q and k of `llama`); the reads below put them in Hugging Face order */
 } lop_tensor;
 
+/* The row of a head of `head` rows, stored for interleaved rope, at which row r in Hugging Face order lies. */
+int64_t lop_tensor_woven_row(int64_t r, int64_t head);
+
 typedef struct lop_checkpoint lop_checkpoint;
 
 /* Opens a folder or a .gguf file. Errors: LOP_E_FILE, LOP_E_FORMAT, LOP_E_UNSUPPORTED, LOP_E_MEMORY. */
@@ -41,6 +44,9 @@ const lop_config *lop_checkpoint_config(const lop_checkpoint *c);
 int32_t lop_checkpoint_count(const lop_checkpoint *c);
 const lop_tensor *lop_checkpoint_at(const lop_checkpoint *c, int32_t index);
 const lop_tensor *lop_checkpoint_find(const lop_checkpoint *c, const char *name); /* NULL: not there */
+
+/* True for the head of a model that has it tied to its embedding, where both are there. */
+bool lop_checkpoint_is_second_head(const lop_checkpoint *c, const lop_tensor *t);
 
 /* Finds a tensor and checks its shape ((rows, cols); rows 0: a vector of cols) and that it is of a float type.
  * LOP_E_FORMAT: "q_proj.weight is (4096, 4096) in the file but the config says (4096, 1024): ...". */

@@ -123,8 +123,8 @@ static lop_status read_span(const lop_checkpoint *c, const lop_tensor *t, uint64
     return status;
 }
 
-/* Row r of a head in Hugging Face order lies at this row of the head in the file: halves were woven together. */
-static int64_t woven(int64_t r, int64_t head)
+/* Halves are woven together. */
+int64_t lop_tensor_woven_row(int64_t r, int64_t head)
 {
     return r < head / 2 ? 2 * r : 2 * (r - head / 2) + 1;
 }
@@ -138,7 +138,7 @@ static lop_status read_head(const lop_checkpoint *c, const lop_tensor *t, int64_
     const size_t stored_row = lop_dtype_bytes(t->dtype, n), row = lop_dtype_bytes(as, n);
     int64_t low = head, high = 0;
     for (int64_t r = from; r < to; r++) {
-        const int64_t at = woven(r, head);
+        const int64_t at = lop_tensor_woven_row(r, head);
         if (at < low) low = at;
         if (at >= high) high = at + 1;
     }
@@ -147,7 +147,7 @@ static lop_status read_head(const lop_checkpoint *c, const lop_tensor *t, int64_
     const lop_status status = lop_checkpoint_read_stored(c, t, (uint64_t)(h * head + low) * stored_row,
                                                          (size_t)(high - low) * stored_row, stored);
     for (int64_t r = from; status == LOP_OK && r < to; r++) {
-        const size_t at = (size_t)(woven(r, head) - low) * stored_row;
+        const size_t at = (size_t)(lop_tensor_woven_row(r, head) - low) * stored_row;
         lop_dtype_convert(t->dtype, stored + at, as, out + (size_t)(r - from) * row, (size_t)n);
     }
     lop_free(stored);

@@ -1,6 +1,8 @@
-/* convert.c - one output folder, filled from the source tensor by tensor. */
+/* convert.c - one output, a folder or a GGUF file, filled from the source tensor by tensor. */
 #include "core/io/convert.h"
 
+#include "core/base/file.h"
+#include "core/io/gguf_write.h"
 #include "core/io/output.h"
 
 #include <string.h>
@@ -40,14 +42,11 @@ static lop_status copy_all(lop_output *o, const lop_convert_plan *plan, lop_conv
     return LOP_OK;
 }
 
-lop_status lop_convert_folder(const lop_convert_plan *plan, lop_convert_result *out)
+static lop_status write_folder(const lop_convert_plan *plan, lop_convert_result *out)
 {
     lop_string fingerprint = {0};
     lop_output *o = NULL;
     lop_status status = LOP_OK;
-    const size_t n = strlen(plan->save);
-    if (n >= 5 && strcmp(plan->save + n - 5, ".gguf") == 0)
-        return LOP_FAIL(LOP_E_UNSUPPORTED, "%s: GGUF is read, not written; name a folder", plan->save);
     LOP_TRY_DONE(make_fingerprint(plan, &fingerprint));
     const lop_output_plan wish = {.source = plan->source,
                                   .folder = plan->save,
@@ -65,4 +64,35 @@ done:
     lop_output_close(o);
     lop_string_close(&fingerprint);
     return status;
+}
+
+/* Before anything is planned. */
+static lop_status check_place(const lop_convert_plan *plan)
+{
+    if (lop_path_same(plan->save, lop_checkpoint_path(plan->source)))
+        return LOP_FAIL(LOP_E_ARGUMENT, "%s is the model itself; save to another file", plan->save);
+    if (lop_path_is_folder(plan->save))
+        return LOP_FAIL(LOP_E_ARGUMENT, "%s is a folder; a GGUF file was to be written there", plan->save);
+    if (plan->force || !lop_path_is_file(plan->save)) return LOP_OK;
+    return LOP_FAIL(LOP_E_ARGUMENT, "%s is there already; choose another name, or overwrite it with --force",
+                    plan->save);
+}
+
+static lop_status write_file(const lop_convert_plan *plan, lop_convert_result *out)
+{
+    lop_gguf_plan file;
+    LOP_TRY(check_place(plan));
+    LOP_TRY(lop_gguf_plan_open(plan->source, plan->dtype_given ? &plan->dtype : NULL, plan->log, &file));
+    *out = (lop_convert_result){.tensors = file.count, .left_out = file.left_out};
+    for (int32_t i = 0; i < file.count; i++) out->bytes += file.tensors[i].bytes;
+    const lop_status status = lop_gguf_write(&file, plan->save, plan->log);
+    lop_gguf_plan_close(&file);
+    return status;
+}
+
+lop_status lop_convert_model(const lop_convert_plan *plan, lop_convert_result *out)
+{
+    const size_t n = strlen(plan->save);
+    const bool file = n >= 5 && strcmp(plan->save + n - 5, ".gguf") == 0;
+    return file ? write_file(plan, out) : write_folder(plan, out);
 }

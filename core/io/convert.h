@@ -1,4 +1,5 @@
-/* convert.h - a model written to a Hugging Face folder, in another container or another type; nothing else changes. */
+/* convert.h - a model written to a Hugging Face folder or a GGUF file, in another container or another type; nothing else
+ * changes. */
 #ifndef LOP_CORE_IO_CONVERT_H
 #define LOP_CORE_IO_CONVERT_H
 
@@ -7,12 +8,12 @@
 
 typedef struct lop_convert_plan {
     const lop_checkpoint *source; /* a folder, a GGUF file or a synthetic model */
-    const char *save;             /* the new folder */
+    const char *save;             /* the new folder; the new file if it ends in .gguf */
     bool dtype_given;             /* false: every tensor keeps its type, F16 where it is quantised */
-    lop_dtype dtype;
-    bool force, resume;   /* as in output.h */
-    uint64_t shard_bytes; /* 0: 5 GB */
-    lop_log *log;         /* NULL: silent */
+    lop_dtype dtype;              /* of a GGUF file its matrices: vectors are F32 there */
+    bool force, resume;           /* as in output.h; a GGUF file is begun anew */
+    uint64_t shard_bytes;         /* of a folder; 0: 5 GB */
+    lop_log *log;                 /* NULL: silent */
 } lop_convert_plan;
 
 typedef struct lop_convert_result {
@@ -20,8 +21,9 @@ typedef struct lop_convert_result {
     uint64_t bytes;            /* of the tensors written */
 } lop_convert_result;
 
-/* LOP_E_UNSUPPORTED when `save` ends in .gguf: only folders are written. Otherwise as lop_output_open, and LOP_E_STOPPED
- * between two tensors. */
-LOP_CHECKED lop_status lop_convert_folder(const lop_convert_plan *plan, lop_convert_result *out);
+/* Errors as lop_output_open, for a file too: LOP_E_ARGUMENT when it is there and not to be overwritten, or is the source
+ * itself. LOP_E_UNSUPPORTED names what the container has no word for; LOP_E_STOPPED between two tensors. What fails leaves
+ * nothing. */
+LOP_CHECKED lop_status lop_convert_model(const lop_convert_plan *plan, lop_convert_result *out);
 
 #endif

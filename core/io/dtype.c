@@ -61,6 +61,11 @@ bool lop_dtype_from_gguf(uint32_t number, lop_dtype *out)
     return false;
 }
 
+uint32_t lop_dtype_gguf(lop_dtype dtype)
+{
+    return (uint32_t)rows[dtype].gguf;
+}
+
 lop_dtype lop_dtype_chosen(const char *choice)
 {
     if (strcmp(choice, "f16") == 0) return LOP_DTYPE_F16;

@@ -44,6 +44,7 @@ size_t lop_dtype_group_elements(lop_dtype dtype);
 bool lop_dtype_is_quantised(lop_dtype dtype);
 bool lop_dtype_is_float(lop_dtype dtype); /* F32, F16, BF16 or quantised: what a weight may be */
 bool lop_dtype_from_gguf(uint32_t number, lop_dtype *out);
+uint32_t lop_dtype_gguf(lop_dtype dtype); /* GGUF's number of a type that it has */
 bool lop_dtype_from_safetensors(const char *name, lop_dtype *out);
 
 /* The type that a setting with the choices f32|f16|bf16 names. */

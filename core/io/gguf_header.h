@@ -36,4 +36,7 @@ LOP_CHECKED lop_status lop_gguf_take_tensors(lop_gguf *g, gguf_cursor *c, uint64
 /* The Hugging Face name of a tensor called `name` in the file, or that name itself. Never longer than the room. */
 void lop_gguf_rename(lop_text name, char out[GGUF_NAME_ROOM]);
 
+/* The other way: the name in the file of a tensor that Hugging Face calls `name`; false when none is known. */
+bool lop_gguf_spell(const char *name, char out[GGUF_NAME_ROOM]);
+
 #endif

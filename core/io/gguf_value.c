@@ -86,6 +86,7 @@ static lop_status take_value(gguf_cursor *c, gguf_entry *e)
     LOP_TRY(take_type(c, e->key, &e->type));
     e->element = e->type;
     e->count = 1;
+    e->value = c->base + c->at;
     if (e->type == GGUF_TEXT) {
         LOP_TRY(lop_gguf_take_text(c, "a text in metadata", &text));
         e->at = (const unsigned char *)text.at;
@@ -101,6 +102,7 @@ lop_status lop_gguf_take_entry(gguf_cursor *c, gguf_entry *out)
 {
     LOP_TRY(lop_gguf_take_name(c, "a metadata key", KEY_MOST, &out->key));
     LOP_TRY(take_value(c, out));
+    out->value_bytes = (size_t)(c->base + c->at - out->value);
     if (out->type == GGUF_BOOL && out->at[0] > 1)
         return LOP_FAIL(LOP_E_FORMAT, "%s: metadata %.*s is a bool of value %d; expected 0 or 1", c->path,
                         shown(out->key), out->key.at, out->at[0]);

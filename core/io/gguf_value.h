@@ -28,9 +28,11 @@ typedef enum gguf_type {
 typedef struct gguf_entry {
     lop_text key;
     gguf_type type;
-    gguf_type element;       /* of an array; else `type` */
-    uint64_t count;          /* elements of an array, bytes of a text; else 1 */
-    const unsigned char *at; /* the first element, the text, or the value; unaligned, in the header */
+    gguf_type element;          /* of an array; else `type` */
+    uint64_t count;             /* elements of an array, bytes of a text; else 1 */
+    const unsigned char *at;    /* the first element, the text, or the value; unaligned, in the header */
+    const unsigned char *value; /* all that stands behind the type: lengths and element type too */
+    size_t value_bytes;
 } gguf_entry;
 
 /* Reads one key and its value, whose whole extent is checked to lie in the file: LOP_E_FORMAT for what no GGUF file

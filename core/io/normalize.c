@@ -42,6 +42,17 @@ void lop_normalizer_close(lop_normalizer *n)
     memset(n, 0, sizeof *n);
 }
 
+bool lop_normalizer_equal(const lop_normalizer *a, const lop_normalizer *b)
+{
+    bool equal = a->count == b->count;
+    for (int i = 0; equal && i < a->count; i++) {
+        const lop_normal_step *x = &a->steps[i], *y = &b->steps[i];
+        equal = x->kind == y->kind && x->left == y->left && x->right == y->right &&
+                lop_string_equal(&x->text, &y->text) && lop_pattern_equal(x->pattern, y->pattern);
+    }
+    return equal;
+}
+
 void lop_normal_run_close(lop_normal_run *run)
 {
     lop_string_close(&run->texts[0]);

@@ -43,6 +43,9 @@ LOP_CHECKED lop_status lop_normalizer_add_replace(lop_normalizer *n, const char 
 LOP_CHECKED lop_status lop_normalizer_add_prepend(lop_normalizer *n, const char *text);
 void lop_normalizer_close(lop_normalizer *n);
 
+/* True if both are made of the same steps. */
+bool lop_normalizer_equal(const lop_normalizer *a, const lop_normalizer *b);
+
 /* Scratch, reused. Zero-initialise; lop_normal_run_close frees. */
 typedef struct lop_normal_run {
     lop_string texts[2];

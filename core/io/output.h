@@ -70,9 +70,7 @@ LOP_CHECKED lop_status lop_output_read(const lop_output *o, const lop_tensor *t,
 /* False for a tensor that is left out: the second copy of a tied head, GGUF's rope_freqs.weight. */
 bool lop_output_holds(const lop_output *o, const lop_tensor *t);
 
-#define LOP_OUTPUT_COPY_BYTES ((uint64_t)8 << 20) /* of values held while a tensor is copied */
-
-/* Copies one tensor of the source, if nobody has written it; LOP_E_ARGUMENT for one that is left out. */
+/* Copies one tensor of the source (tensor_copy.h), if nobody has written it; LOP_E_ARGUMENT for one that is left out. */
 LOP_CHECKED lop_status lop_output_copy(lop_output *o, const lop_tensor *t);
 
 /* Copies the tensors nobody has written (embeddings, norms, head), converting in pieces. */

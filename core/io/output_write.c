@@ -2,10 +2,11 @@
 #include "core/base/hash.h"
 #include "core/base/memory.h"
 #include "core/io/output_state.h"
+#include "core/io/tensor_copy.h"
 
 #include <string.h>
 
-#define PIECE_BYTES LOP_OUTPUT_COPY_BYTES
+#define PIECE_BYTES LOP_TENSOR_COPY_BYTES
 
 static lop_status fail_published(const lop_output *o, const char *name)
 {
@@ -71,116 +72,24 @@ lop_status lop_output_read(const lop_output *o, const lop_tensor *t, int64_t fir
 
 /* ---- what nobody wrote */
 
-/* The bits of the exponent, all of them set in what is NaN or infinite; 0 for types without. */
-static uint32_t exponent_bits(lop_dtype dtype)
-{
-    switch (dtype) {
-    case LOP_DTYPE_F16:
-        return 0x7c00;
-    case LOP_DTYPE_BF16:
-        return 0x7f80;
-    case LOP_DTYPE_F32:
-        return 0x7f800000;
-    default:
-        return 0;
-    }
-}
-
-static uint32_t value_bits(lop_dtype dtype, const void *values, uint64_t at)
-{
-    return dtype == LOP_DTYPE_F32 ? ((const uint32_t *)values)[at] : ((const uint16_t *)values)[at];
-}
-
-static bool all_finite(const void *values, lop_dtype dtype, uint64_t count, uint32_t bits)
-{
-    uint32_t wrong = 0;
-    if (dtype == LOP_DTYPE_F32)
-        for (uint64_t i = 0; i < count; i++) wrong |= (((const uint32_t *)values)[i] & bits) == bits;
-    else
-        for (uint64_t i = 0; i < count; i++) wrong |= (((const uint16_t *)values)[i] & bits) == bits;
-    return wrong == 0;
-}
-
-/* A weight that is no number is no weight, and one that the written type cannot hold would become infinite without a
- * word. */
-static lop_status check_values(const lop_tensor *t, const void *values, lop_dtype dtype, uint64_t bytes,
-                               uint64_t first)
-{
-    const uint32_t bits = exponent_bits(dtype);
-    const uint64_t count = bytes / lop_dtype_group_bytes(dtype);
-    if (bits == 0 || all_finite(values, dtype, count, bits)) return LOP_OK;
-    uint64_t at = 0;
-    while ((value_bits(dtype, values, at) & bits) != bits) at++;
-    return LOP_FAIL(LOP_E_FORMAT, "%s: element %llu is NaN, infinite or beyond what %s holds%s", t->name,
-                    (unsigned long long)(first + at), lop_dtype_name(dtype),
-                    dtype == t->dtype ? "; the model is damaged" : "; write another type (--dtype)");
-}
-
-/* A tensor on its way: a piece of its values, and its digest so far (impl NULL: nobody wants one). */
-typedef struct passage {
-    const lop_tensor *tensor;
-    const lop_shard_tensor *to;
-    void *piece;
-    lop_sha256 digest;
-} passage;
-
-/* The piece, checked, to its place at byte `at` of the written tensor. */
-static lop_status put_piece(const lop_output *o, passage *p, uint64_t at, uint64_t bytes)
-{
-    LOP_TRY(check_values(p->tensor, p->piece, p->to->dtype, bytes, at / lop_dtype_group_bytes(p->to->dtype)));
-    LOP_TRY(lop_file_write_at(&o->files[p->to->file], p->to->at + at, p->piece, (size_t)bytes));
-    return p->digest.impl == NULL ? LOP_OK : lop_sha256_add(&p->digest, p->piece, (size_t)bytes);
-}
-
-static lop_status copy_stored(const lop_output *o, passage *p)
-{
-    const lop_tensor *t = p->tensor;
-    for (uint64_t at = 0; at < t->bytes; at += PIECE_BYTES) {
-        const uint64_t n = t->bytes - at < PIECE_BYTES ? t->bytes - at : PIECE_BYTES;
-        LOP_TRY(lop_checkpoint_read_stored(o->source, t, at, (size_t)n, p->piece));
-        LOP_TRY(put_piece(o, p, at, n));
-    }
-    return LOP_OK;
-}
-
-/* As many rows at a time as fit into the piece; a vector's elements are its rows. */
-static lop_status copy_converted(const lop_output *o, passage *p)
-{
-    const lop_tensor *t = p->tensor;
-    const lop_shard_tensor *w = p->to;
-    const int64_t rows = t->rank > 0 ? t->shape[0] : 1;
-    if (rows == 0 || w->bytes == 0) return LOP_OK;
-    const uint64_t row = w->bytes / (uint64_t)rows;
-    uint64_t fit = PIECE_BYTES / row;
-    if (fit >= 256) fit -= fit % 256; /* whole groups of every quantised type, in a vector too */
-    const int64_t step = fit > 0 ? (int64_t)fit : 1;
-    for (int64_t first = 0; first < rows; first += step) {
-        const int64_t n = rows - first < step ? rows - first : step;
-        LOP_TRY(lop_checkpoint_read(o->source, t, first, n, w->dtype, p->piece));
-        LOP_TRY(put_piece(o, p, (uint64_t)first * row, (uint64_t)n * row));
-    }
-    return LOP_OK;
-}
-
 static lop_status copy_tensor(lop_output *o, int32_t index)
 {
-    passage p = {.tensor = lop_checkpoint_at(o->source, index), .to = &o->shards.tensor[index]};
-    const lop_tensor *t = p.tensor;
-    const uint64_t rows = t->rank > 0 && t->shape[0] > 0 ? (uint64_t)t->shape[0] : 1;
-    const uint64_t row = p.to->bytes / rows;
+    const lop_shard_tensor *w = &o->shards.tensor[index];
+    lop_sha256 digest = {NULL};
     lop_status status = LOP_OK;
-    o->dirty[p.to->file] = true;
-    if (o->digests) LOP_TRY_DONE(lop_sha256_open(&p.digest));
-    LOP_TRY_DONE(lop_alloc_aligned((size_t)(row > PIECE_BYTES ? row : PIECE_BYTES), 64, &p.piece));
-    const bool as_stored = p.to->dtype == t->dtype && t->rope_heads == 0;
-    LOP_TRY_DONE(as_stored ? copy_stored(o, &p) : copy_converted(o, &p));
-    if (o->digests) LOP_TRY_DONE(lop_sha256_text(&p.digest, o->digest[index]));
-    lop_file_push(&o->files[p.to->file], p.to->at, p.to->bytes);
+    o->dirty[w->file] = true;
+    if (o->digests) LOP_TRY_DONE(lop_sha256_open(&digest));
+    const lop_tensor_copy way = {.source = o->source,
+                                 .tensor = lop_checkpoint_at(o->source, index),
+                                 .to = &o->files[w->file],
+                                 .at = w->at,
+                                 .dtype = w->dtype,
+                                 .digest = o->digests ? &digest : NULL};
+    LOP_TRY_DONE(lop_tensor_copy_run(&way));
+    if (o->digests) LOP_TRY_DONE(lop_sha256_text(&digest, o->digest[index]));
     o->written[index] = true;
 done:
-    lop_free(p.piece);
-    lop_sha256_close(&p.digest);
-    if (status != LOP_OK) lop_note("while copying %s", t->name);
+    lop_sha256_close(&digest);
     return status;
 }
 

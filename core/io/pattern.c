@@ -26,10 +26,10 @@
 #define HEAP_KIB        (64 * 1024)
 
 struct lop_pattern {
-    char *literal;
-    size_t literal_size;
+    char *source; /* as it was given */
+    size_t size;
     pcre2_general_context *memory;
-    pcre2_code *code;
+    pcre2_code *code; /* NULL: the source is looked for as it stands */
 };
 
 static void *pcre_alloc(size_t bytes, void *unused)
@@ -94,9 +94,9 @@ lop_status lop_pattern_open(lop_text source, bool literal, lop_pattern **out)
                         SOURCE_MAX);
     LOP_TRY(LOP_NEW(out, 1));
     lop_pattern *p = *out;
-    p->literal_size = source.size;
-    const lop_status status =
-        literal ? lop_memdup_text(source.at, source.size, &p->literal) : compile(p, source);
+    p->size = source.size;
+    lop_status status = lop_memdup_text(source.at, source.size, &p->source);
+    if (status == LOP_OK && !literal) status = compile(p, source);
     if (status == LOP_OK) return LOP_OK;
     lop_pattern_close(p);
     *out = NULL;
@@ -108,8 +108,15 @@ void lop_pattern_close(lop_pattern *p)
     if (p == NULL) return;
     pcre2_code_free(p->code);
     pcre2_general_context_free(p->memory);
-    lop_free(p->literal);
+    lop_free(p->source);
     lop_free(p);
+}
+
+bool lop_pattern_equal(const lop_pattern *a, const lop_pattern *b)
+{
+    if (a == NULL || b == NULL) return a == b;
+    return (a->code == NULL) == (b->code == NULL) && a->size == b->size &&
+           memcmp(a->source, b->source, a->size) == 0;
 }
 
 lop_status lop_pattern_run_open(const lop_pattern *p, size_t bytes, lop_pattern_run *run)
@@ -216,14 +223,13 @@ static lop_status next_by_code(const lop_pattern *p, lop_pattern_run *run)
 lop_status lop_pattern_next(const lop_pattern *p, lop_pattern_run *run)
 {
     run->found = false;
-    if (p->literal == NULL) return next_by_code(p, run);
+    if (p->code != NULL) return next_by_code(p, run);
     const char *start = run->subject.at + run->at;
-    const char *place = run->at < run->subject.size
-                            ? memmem(start, run->subject.size - run->at, p->literal, p->literal_size)
-                            : NULL;
+    const char *place =
+        run->at < run->subject.size ? memmem(start, run->subject.size - run->at, p->source, p->size) : NULL;
     if (place == NULL) return LOP_OK;
     run->found = true;
     run->from = (size_t)(place - run->subject.at);
-    run->to = run->at = run->from + p->literal_size;
+    run->to = run->at = run->from + p->size;
     return LOP_OK;
 }

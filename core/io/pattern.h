@@ -17,6 +17,9 @@ typedef struct lop_pattern lop_pattern;
 LOP_CHECKED lop_status lop_pattern_open(lop_text source, bool literal, lop_pattern **out);
 void lop_pattern_close(lop_pattern *p);
 
+/* True if both were opened from the same text, literal or not, or are NULL. */
+bool lop_pattern_equal(const lop_pattern *a, const lop_pattern *b);
+
 /* One search through one subject after another; what it allocates is reused. Zero-initialise. */
 typedef struct lop_pattern_run {
     void *match, *context; /* PCRE2's */

@@ -55,6 +55,18 @@ void lop_pretokenizer_close(lop_pretokenizer *p)
     memset(p, 0, sizeof *p);
 }
 
+bool lop_pretokenizer_equal(const lop_pretokenizer *a, const lop_pretokenizer *b)
+{
+    bool equal = a->count == b->count;
+    for (int i = 0; equal && i < a->count; i++) {
+        const lop_stage *x = &a->stages[i], *y = &b->stages[i];
+        equal = x->kind == y->kind && x->behavior == y->behavior && x->invert == y->invert &&
+                x->first_only == y->first_only && lop_string_equal(&x->text, &y->text) &&
+                lop_pattern_equal(x->pattern, y->pattern);
+    }
+    return equal;
+}
+
 /* ---- one run */
 
 void lop_pretokenize_run_close(lop_pretokenize_run *run)

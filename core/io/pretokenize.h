@@ -55,6 +55,9 @@ LOP_CHECKED lop_status lop_pretokenizer_add_byte_level(lop_pretokenizer *p, bool
                                                        bool use_regex);
 void lop_pretokenizer_close(lop_pretokenizer *p);
 
+/* True if both are made of the same stages. */
+bool lop_pretokenizer_equal(const lop_pretokenizer *a, const lop_pretokenizer *b);
+
 /* Takes one piece, which is a view until it returns. */
 typedef lop_status lop_piece_fn(void *user, lop_text piece);
 

@@ -1,4 +1,5 @@
-/* rope_table.c - which rule made a table of rope divisors: found by making each candidate's table and comparing. */
+/* rope_table.c - tables of rope divisors made from their rule; and which rule made one, found by making each candidate's
+ * table and comparing. */
 #include "core/io/rope_table.h"
 
 #include "core/base/memory.h"
@@ -21,6 +22,11 @@ static double divisor(const lop_rope_spec *r, int32_t head_dim, int32_t i)
     const double smooth =
         (r->original_positions / wave - r->low_freq_factor) / (r->high_freq_factor - r->low_freq_factor);
     return 1.0 / ((1.0 - smooth) / r->factor + smooth);
+}
+
+void lop_rope_table_make(const lop_rope_spec *r, int32_t head_dim, float *out)
+{
+    for (int32_t i = 0; i < head_dim / 2; i++) out[i] = (float)divisor(r, head_dim, i);
 }
 
 static bool gives(const lop_rope_spec *r, int32_t head_dim, const float *table)

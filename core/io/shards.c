@@ -18,14 +18,6 @@ static lop_dtype written_type(const lop_shards_wish *wish, const lop_tensor *t)
     return lop_dtype_is_quantised(t->dtype) ? LOP_DTYPE_F16 : t->dtype;
 }
 
-static bool is_second_head(const lop_checkpoint *c, const lop_tensor *t)
-{
-    static const char *const embeddings[] = {"model.embed_tokens.weight",
-                                             "model.decoder.embed_tokens.weight"};
-    if (!lop_checkpoint_config(c)->tied || lop_checkpoint_find(c, "lm_head.weight") != t) return false;
-    return lop_checkpoint_find(c, embeddings[0]) || lop_checkpoint_find(c, embeddings[1]);
-}
-
 static lop_status choose(const lop_checkpoint *c, const lop_shards_wish *wish, lop_shards *s)
 {
     s->count = lop_checkpoint_count(c);
@@ -37,7 +29,7 @@ static lop_status choose(const lop_checkpoint *c, const lop_shards_wish *wish, l
         for (int32_t d = 0; d < t->rank; d++) elements *= (uint64_t)t->shape[d];
         w->dtype = written_type(wish, t);
         w->bytes = lop_dtype_bytes(w->dtype, elements);
-        w->file = is_second_head(c, t) || strcmp(t->name, "rope_freqs.weight") == 0 ? -1 : 0;
+        w->file = lop_checkpoint_is_second_head(c, t) || strcmp(t->name, "rope_freqs.weight") == 0 ? -1 : 0;
     }
     return LOP_OK;
 }

@@ -32,7 +32,7 @@ void lop_ids_close(lop_ids *ids)
 lop_status lop_tokenizer_new(lop_tokenizer **out)
 {
     LOP_TRY(LOP_NEW(out, 1));
-    (*out)->bpe.unknown = (*out)->bos = (*out)->eos = -1;
+    (*out)->bpe.unknown = (*out)->bos = (*out)->eos = (*out)->unknown = (*out)->pad = -1;
     return LOP_OK;
 }
 

@@ -65,6 +65,10 @@ int32_t lop_tokenizer_size(const lop_tokenizer *t);     /* largest id + 1 */
 int32_t lop_tokenizer_bos(const lop_tokenizer *t);      /* -1: none */
 int32_t lop_tokenizer_eos(const lop_tokenizer *t);      /* -1: none */
 
+/* The template of chats that a folder has, in tokenizer_config.json or chat_template.jinja; of several the one called
+ * "default". Nothing is added when there is none. */
+LOP_CHECKED lop_status lop_tokenizer_chat_template(const char *folder, lop_string *out);
+
 /* Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json into a folder, so that transformers'
  * AutoTokenizer gives the same ids. For tokenizers that came from GGUF. */
 LOP_CHECKED lop_status lop_tokenizer_write(const lop_tokenizer *t, const char *folder);

@@ -10,7 +10,7 @@
 
 /* What a value of tokenizer.ggml.pre stands for: the tokenizer.json of the models that carry it. */
 typedef struct pre_kind {
-    const char *names;   /* parted by | */
+    const char *names;   /* parted by |, the first is the one that is written */
     const char *pattern; /* NULL: GPT-2's, which ByteLevel brings */
     bool digits;         /* every digit is a piece */
     bool nfc;
@@ -18,7 +18,7 @@ typedef struct pre_kind {
 } pre_kind;
 
 static const pre_kind kinds[] = {
-    {"|default|gpt-2|gpt2|phi-2|olmo|mpt|jais|roberta-bpe", NULL, false, false, false},
+    {"gpt-2||default|gpt2|phi-2|olmo|mpt|jais|roberta-bpe", NULL, false, false, false},
     {"smollm|starcoder|refact|command-r|codeshell", NULL, true, false, false},
     {"llama-bpe|llama3|llama-v3", CONTRACTIONS WORDS "\\p{N}{1,3}|" MARKS_SPACES, false, false, true},
     {"qwen2|deepseek-r1-qwen", CONTRACTIONS WORDS "\\p{N}|" MARKS_SPACES, false, true, false},
@@ -32,6 +32,12 @@ static bool has_name(const char *names, lop_text name)
         if (end == NULL) return false;
         names = end + 1;
     }
+}
+
+lop_text lop_spec_pre_name(int index)
+{
+    if (index < 0 || (size_t)index >= sizeof kinds / sizeof *kinds) return (lop_text){"", 0};
+    return (lop_text){kinds[index].names, strcspn(kinds[index].names, "|")};
 }
 
 static lop_status find_kind(lop_text pre, const pre_kind **out)

@@ -30,7 +30,9 @@ static lop_status token_id(const lop_tokenizer *t, const json_t *config, const c
 static lop_status read_ids(lop_tokenizer *t, const json_t *config)
 {
     LOP_TRY(token_id(t, config, "bos_token", &t->bos));
-    return token_id(t, config, "eos_token", &t->eos);
+    LOP_TRY(token_id(t, config, "eos_token", &t->eos));
+    LOP_TRY(token_id(t, config, "unk_token", &t->unknown));
+    return token_id(t, config, "pad_token", &t->pad);
 }
 
 /* Special tokens of GPT-2's kind are found in the text wherever they stand. */
@@ -194,5 +196,42 @@ done:
     lop_free(merges);
     lop_free(vocab);
     lop_free(json);
+    return status;
+}
+
+/* ---- templates of chats */
+
+/* A text, or a list of {"name": ..., "template": ...}. */
+static lop_status read_chat(const json_t *config, lop_string *out)
+{
+    const json_t *value = lop_json_find(config, "chat_template");
+    lop_text text = {"", 0};
+    for (size_t i = 0; json_is_array(value) && i < json_array_size(value); i++) {
+        lop_text name = {"", 0};
+        const json_t *one = json_array_get(value, i);
+        LOP_TRY(lop_json_text(one, "name", &name));
+        if (lop_text_is(name, "default")) LOP_TRY(lop_json_text(one, "template", &text));
+    }
+    if (value != NULL && !json_is_array(value)) LOP_TRY(lop_json_text(config, "chat_template", &text));
+    return lop_string_add(out, text.at, text.size);
+}
+
+lop_status lop_tokenizer_chat_template(const char *folder, lop_string *out)
+{
+    json_t *config = NULL;
+    char *path = NULL, *text = NULL;
+    size_t size = 0;
+    lop_status status;
+    LOP_TRY_DONE(open_config(folder, &config));
+    if (config != NULL) LOP_TRY_DONE(read_chat(config, out));
+    LOP_TRY_DONE(lop_path_join(folder, "chat_template.jinja", &path));
+    if (out->size == 0 && lop_path_is_file(path)) {
+        LOP_TRY_DONE(lop_file_read(path, LOP_TOKENIZER_FILE_MAX, &text, &size));
+        LOP_TRY_DONE(lop_string_add(out, text, size));
+    }
+done:
+    lop_free(text);
+    lop_free(path);
+    lop_json_close(config);
     return status;
 }

@@ -77,6 +77,8 @@ static lop_status fill(const lop_tokenizer_spec *spec, lop_tokenizer *t)
     LOP_TRY(lop_json_parts(t->description, t));
     t->bos = spec->bos;
     t->eos = spec->eos;
+    t->unknown = spec->unknown;
+    t->pad = spec->pad;
     return lop_tokenizer_seal(t);
 }
 

@@ -21,8 +21,8 @@ struct lop_tokenizer {
     lop_normalizer normalizer;
     lop_pretokenizer pretokenizer;
     lop_decoder decoder;
-    lop_ids before, after; /* what the template adds around a text */
-    int32_t bos, eos;
+    lop_ids before, after;          /* what the template adds around a text */
+    int32_t bos, eos, unknown, pad; /* the special tokens that the files name; -1: none */
     bool byte_level;
     json_t *
         description; /* the parts of a tokenizer.json but model and added_tokens, and what tokenizer_config.json says

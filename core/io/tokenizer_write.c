@@ -60,31 +60,12 @@ static lop_status add_vocabulary(const lop_vocabulary *v, lop_string *s)
     return lop_string_print(s, "}");
 }
 
-/* A merge and what its place in the list depends on. */
-typedef struct listed_merge {
-    lop_merge merge;
-    size_t left_size;
-} listed_merge;
-
-/* By rank. Scores give all splits of a token one rank, and the leftmost place is merged first; in a list each has its
- * own. The longest left side first comes to the same on runs of one character, which the leftmost merges make longest
- * at their start. */
-static int compare_merges(const void *left, const void *right)
+static lop_status add_sorted_merges(const lop_bpe *b, const lop_merge *merges, lop_string *s)
 {
-    const listed_merge *a = left, *b = right;
-    if (a->merge.rank != b->merge.rank) return a->merge.rank < b->merge.rank ? -1 : 1;
-    if (a->left_size != b->left_size) return a->left_size > b->left_size ? -1 : 1;
-    if (a->merge.id != b->merge.id) return a->merge.id < b->merge.id ? -1 : 1;
-    return (a->merge.left > b->merge.left) - (a->merge.left < b->merge.left);
-}
-
-static lop_status add_sorted_merges(const lop_bpe *b, const listed_merge *merges, uint32_t count,
-                                    lop_string *s)
-{
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < b->merge_count; i++) {
         lop_text left = {"", 0}, right = {"", 0};
-        (void)lop_vocabulary_text(&b->vocabulary, merges[i].merge.left, &left);
-        (void)lop_vocabulary_text(&b->vocabulary, merges[i].merge.right, &right);
+        (void)lop_vocabulary_text(&b->vocabulary, merges[i].left, &left);
+        (void)lop_vocabulary_text(&b->vocabulary, merges[i].right, &right);
         LOP_TRY(lop_string_print(s, i ? ",\n[" : "\n["));
         LOP_TRY(add_text(s, left));
         LOP_TRY(lop_string_print(s, ","));
@@ -96,18 +77,10 @@ static lop_status add_sorted_merges(const lop_bpe *b, const listed_merge *merges
 
 static lop_status add_merges(const lop_bpe *b, lop_string *s)
 {
-    listed_merge *merges = NULL;
-    uint32_t count = 0;
-    LOP_TRY(LOP_NEW(&merges, b->merge_count));
-    for (uint32_t i = 0; i < b->merge_slots; i++) {
-        lop_text left = {"", 0};
-        if (b->merges[i].left < 0) continue;
-        (void)lop_vocabulary_text(&b->vocabulary, b->merges[i].left, &left);
-        merges[count++] = (listed_merge){b->merges[i], left.size};
-    }
-    if (count > 0) qsort(merges, count, sizeof *merges, compare_merges);
+    lop_merge *merges = NULL;
+    LOP_TRY(lop_bpe_list(b, &merges));
     lop_status status = lop_string_print(s, "\"merges\":[");
-    if (status == LOP_OK) status = add_sorted_merges(b, merges, count, s);
+    if (status == LOP_OK) status = add_sorted_merges(b, merges, s);
     if (status == LOP_OK) status = lop_string_print(s, "]");
     lop_free(merges);
     return status;

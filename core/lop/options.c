@@ -64,9 +64,14 @@ static const lop_option tokenize_options[] = {
 
 static const lop_option convert_options[] = {
     {"outtype", "dtype", LOP_OPTION_CHOICE, NULL, 0, 0, "f32|f16|bf16", NULL,
-     "type of the weights; left out: the source's own, f16 where it is quantised", NULL},
-    {"force", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL, "write into a folder that is not empty", NULL},
-    {"resume", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL, "take up what a killed run began", NULL},
+     "type of the weights (in GGUF of matrices: vectors are f32); left out: the source's own, f16 where it "
+     "is "
+     "quantised",
+     NULL},
+    {"force", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL,
+     "write into a folder that is not empty, or over a file", NULL},
+    {"resume", NULL, LOP_OPTION_FLAG, "off", 0, 0, NULL, NULL,
+     "take up the folder that a killed run began; a GGUF file is begun anew", NULL},
 };
 
 static const lop_option synth_options[] = {

@@ -7,7 +7,7 @@
 static lop_status write_model(const lop_convert_plan *plan, lop_result **out)
 {
     lop_convert_result written;
-    LOP_TRY(lop_convert_folder(plan, &written));
+    LOP_TRY(lop_convert_model(plan, &written));
     return lop_result_take(json_pack("{s:s, s:i, s:I, s:i}", "save", plan->save, "tensors", written.tensors,
                                      "bytes", (json_int_t)written.bytes, "left_out", written.left_out),
                            out);

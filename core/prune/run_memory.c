@@ -1,6 +1,8 @@
 /* run_memory.c - where everything of a run lies. The same placing code, run without a device, says what it takes. */
 #include "core/prune/run_parts.h"
 
+#include "core/io/tensor_copy.h"
+
 #include <inttypes.h>
 
 /* What passes by a linear of the block: its values in the type they are written in, if that is another. */
@@ -177,7 +179,7 @@ lop_status lop_run_measure(const lop_run *run, lop_place place, lop_run_bytes *o
         out->device = out->weights + out->activations;
         out->host = forwards ? embedder_bytes(run, LOP_ON_HOST) : 0;
         out->host +=
-            LOP_OUTPUT_COPY_BYTES + lop_reader_bytes(&run->net, run->call->device, LOP_ON_HOST) +
+            LOP_TENSOR_COPY_BYTES + lop_reader_bytes(&run->net, run->call->device, LOP_ON_HOST) +
             2 * (uint64_t)lop_run_job_bytes(run) +
             (uint64_t)run->calibration.windows * (uint64_t)run->calibration.seqlen * sizeof(int32_t) +
             streams_bytes(&copy, LOP_ON_HOST);

@@ -284,10 +284,44 @@ static void convert_changes_nothing_else(void **state)
     PASSES("convert", wide, "--save", back, "--outtype", "bf16");
     assert_true(same_file(path_in(back, "tokenizer.json"), TINY "/tokenizer.json"));
     PASSES("verify", back, "--against", TINY);
-    REFUSES(3, "GGUF", "convert", TINY, "--save", scratch_path(&here, "x.gguf"));
     REFUSES(2, "not empty", "convert", TINY, "--save", back);
     PASSES("convert", TINY, "--save", back, "--force");
     assert_true(same_file(path_in(back, "model.safetensors"), TINY "/model.safetensors"));
+}
+
+static double perplexity_of(const char *model)
+{
+    cli_run r;
+    RUN(&r, "eval", model, "--text", HELD, "--seqlen", "64", "--windows", "4", "--threads", "1", "--json");
+    cli_expect(&r, 0, NULL);
+    const double value = json_real_at(r.last, "perplexity");
+    cli_close(&r);
+    return value;
+}
+
+/* A folder, its GGUF file, and the folder of that: one perplexity, one text, and the same bytes at the end. */
+static void convert_goes_to_gguf_and_back(void **state)
+{
+    (void)state;
+    cli_run r, s;
+    const char *file = scratch_path(&here, "tiny.gguf"), *back = scratch_path(&here, "back");
+    RUN(&r, "convert", TINY, "--save", file, "--json");
+    cli_expect(&r, 0, NULL);
+    has_keys(r.last, "save:s tensors:i bytes:i left_out:i");
+    cli_close(&r);
+    PASSES("convert", file, "--save", back, "--outtype", "bf16");
+    assert_true(same_file(path_in(back, "model.safetensors"), TINY "/model.safetensors"));
+    const double dense = perplexity_of(TINY), written = perplexity_of(file);
+    assert_false(dense < written || dense > written);
+    RUN(&r, "generate", TINY, "--prompt", "The water", "--tokens", "8", "--threads", "1", "--json");
+    RUN(&s, "generate", file, "--prompt", "The water", "--tokens", "8", "--threads", "1", "--json");
+    assert_true(json_equal(json_find(r.last, "ids"), json_find(s.last, "ids")));
+    cli_close(&r);
+    cli_close(&s);
+    REFUSES(2, "--force", "convert", TINY, "--save", file);
+    PASSES("convert", TINY, "--save", file, "--force", "--outtype", "f16");
+    REFUSES(2, "is the model itself", "convert", file, "--save", file, "--force");
+    REFUSES(8, "none/x.gguf", "convert", file, "--save", scratch_path(&here, "none/x.gguf"));
 }
 
 static void masks_are_put_back_compared_and_united(void **state)
@@ -427,6 +461,7 @@ int cli_tests_commands(void)
         cmocka_unit_test_setup_teardown(report_draws_a_page, here_open, here_close),
         cmocka_unit_test_setup_teardown(generate_continues, here_open, here_close),
         cmocka_unit_test_setup_teardown(convert_changes_nothing_else, here_open, here_close),
+        cmocka_unit_test_setup_teardown(convert_goes_to_gguf_and_back, here_open, here_close),
         cmocka_unit_test_setup_teardown(masks_are_put_back_compared_and_united, here_open, here_close),
         cmocka_unit_test_setup_teardown(verify_proves_a_prune, here_open, here_close),
         cmocka_unit_test_setup_teardown(synth_writes_a_shape, here_open, here_close),

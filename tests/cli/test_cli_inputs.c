@@ -144,6 +144,7 @@ static void places_that_cannot_be_written(void **state)
     REFUSES(8, "file", SMALL(TINY, file));
     REFUSES(8, "file", SMALL(TINY, path_in(file, "below")));
     REFUSES(8, "/proc", SMALL(TINY, "/proc/lop-cannot-be-here"));
+    REFUSES(8, "/proc", "convert", TINY, "--save", "/proc/lop.gguf");
     REFUSES(8, "/proc", "tokenize", TINY, "--text", CALIB, "--save", "/proc/lop.i32");
     REFUSES(2, "not empty", SMALL(TINY, here.path));
     REFUSES(2, "not empty", SMALL(TINY, here.path), "--resume");

@@ -1,5 +1,6 @@
 /* test_cli_models.c - model folders that are wrong in one way: the exit code, the sentence, and a target that is as it
  * was. */
+#include "core/base/file.h"
 #include "tests/cli/cli_groups.h"
 #include "tests/cli/cli_model.h"
 #include "tests/cli/cli_run.h"
@@ -27,6 +28,24 @@ typedef struct damage {
     int code;
     const char *words;
 } damage;
+
+/* A conversion to GGUF reads all that a prune does, computes nothing, and leaves no file. */
+static void no_file_is_left(const damage *d, const char *model)
+{
+    char file[300];
+    cli_run r;
+    lop_names names;
+    if (d->code == 6) return;
+    (void)snprintf(file, sizeof file, "%s/fresh.gguf", here.path);
+    RUN(&r, "convert", model, "--save", file, "--json");
+    if (r.code != d->code) print_error("%s:\n", d->what);
+    cli_expect(&r, d->code, d->words);
+    assert_int_equal(lop_folder_list(here.path, &names), LOP_OK);
+    for (int i = 0; i < names.count; i++)
+        if (strncmp(names.at[i], "fresh.gguf", 10) == 0) cli_fail_run(&r, "it left a file");
+    lop_names_close(&names);
+    cli_close(&r);
+}
 
 /* A prune that fails leaves no folder; one that may overwrite leaves what was there. */
 static void target_stays(const damage *d, const char *model)
@@ -64,6 +83,7 @@ static void check(const damage *damages, size_t count)
         damages[i].build(model);
         print_message("%s\n", damages[i].what);
         target_stays(&damages[i], model);
+        no_file_is_left(&damages[i], model);
     }
 }
 #define CHECK(damages) check((damages), sizeof(damages) / sizeof(damages)[0])

@@ -11,6 +11,7 @@
     X(test_io_gguf_header)                                                                                   \
     X(test_io_gguf_tensor)                                                                                   \
     X(test_io_gguf_model)                                                                                    \
+    X(test_io_gguf_write)                                                                                    \
     X(test_io_config)                                                                                        \
     X(test_io_safetensors)                                                                                   \
     X(test_io_checkpoint)                                                                                    \

@@ -35,7 +35,7 @@ void small_folder(const char *folder, bool tied, lop_dtype dtype, uint64_t shard
     lop_convert_result result;
     assert_ok(lop_synth_open(&k, dtype, 7, &made));
     const lop_convert_plan plan = {.source = made, .save = folder, .shard_bytes = shard_bytes};
-    assert_ok(lop_convert_folder(&plan, &result));
+    assert_ok(lop_convert_model(&plan, &result));
     lop_checkpoint_close(made);
 }
 

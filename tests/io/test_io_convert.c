@@ -41,7 +41,7 @@ static void convert(const char *from, const char *to, const lop_dtype *dtype)
     lop_convert_result result;
     const lop_convert_plan plan = {
         .source = c, .save = to, .dtype_given = dtype != NULL, .dtype = dtype ? *dtype : LOP_DTYPE_F32};
-    assert_ok(lop_convert_folder(&plan, &result));
+    assert_ok(lop_convert_model(&plan, &result));
     lop_checkpoint_close(c);
 }
 
@@ -170,7 +170,7 @@ static void a_rope_table_becomes_its_rule(void **state)
     lop_checkpoint *odd = must_open(write_table("odd.gguf", 1.1f));
     lop_convert_result result;
     const lop_convert_plan plan = {.source = odd, .save = scratch_path(&here, "odd")};
-    assert_failed(lop_convert_folder(&plan, &result), LOP_E_UNSUPPORTED, "rope_freqs.weight");
+    assert_failed(lop_convert_model(&plan, &result), LOP_E_UNSUPPORTED, "rope_freqs.weight");
     assert_false(lop_path_is_folder(plan.save));
     lop_checkpoint_close(odd);
 }

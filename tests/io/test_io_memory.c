@@ -58,7 +58,7 @@ static lop_status convert_model(void *context)
     lop_convert_result result;
     lop_status status = lop_checkpoint_open(scratch_path(&place, "many"), &c);
     const lop_convert_plan plan = {.source = c, .save = context, .force = true};
-    if (status == LOP_OK) status = lop_convert_folder(&plan, &result);
+    if (status == LOP_OK) status = lop_convert_model(&plan, &result);
     lop_checkpoint_close(c);
     return status;
 }
@@ -70,6 +70,15 @@ static void writing(void **state)
     (void)snprintf(folder, sizeof folder, "%s", scratch_path(&place, "copy"));
     assert_true(ladder_climb(convert_model, folder) > 50);
     assert_same_folder(scratch_path(&place, "many"), folder, NULL);
+}
+
+static void writing_a_file(void **state)
+{
+    (void)state;
+    char file[512];
+    (void)snprintf(file, sizeof file, "%s", scratch_path(&place, "copy.gguf"));
+    assert_true(ladder_climb(convert_model, file) > 50);
+    lop_checkpoint_close(must_open(file));
 }
 
 static lop_status draw(void *context)
@@ -103,6 +112,7 @@ int test_io_memory(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opening),
         cmocka_unit_test(writing),
+        cmocka_unit_test(writing_a_file),
         cmocka_unit_test(drawing),
     };
     return cmocka_run_group_tests_name("memory that runs out", tests, open_place, close_place);

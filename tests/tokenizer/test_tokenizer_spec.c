@@ -65,10 +65,10 @@ static lop_tokenizer_spec byte_spec(const char *pre)
                                 .pad = -1};
 }
 
-/* The tokenizer and the one that its written files give: both must give these ids. */
+/* The tokenizer, the one that its written files give, and that again from GGUF: all must give these ids. */
 static void check_both(const lop_tokenizer_spec *spec, const char *text, const int32_t *ids, int64_t count)
 {
-    lop_tokenizer *t = NULL, *again = NULL;
+    lop_tokenizer *t = NULL, *again = NULL, *back = NULL;
     assert_ok(lop_tokenizer_open_spec(spec, &t));
     case_ids(t, text, true, ids, count);
     assert_ok(lop_tokenizer_write(t, case_folder()));
@@ -78,6 +78,11 @@ static void check_both(const lop_tokenizer_spec *spec, const char *text, const i
     assert_int_equal(lop_tokenizer_eos(again), spec->eos);
     assert_string_equal(lop_tokenizer_kind(again), lop_tokenizer_kind(t));
     assert_failed(lop_tokenizer_write(again, case_folder()), LOP_E_UNSUPPORTED, "copy its files");
+    assert_ok(case_through_spec(again, &back));
+    case_ids(back, text, true, ids, count);
+    assert_int_equal(lop_tokenizer_bos(back), spec->bos);
+    assert_int_equal(lop_tokenizer_eos(back), spec->eos);
+    lop_tokenizer_close(back);
     lop_tokenizer_close(again);
     lop_tokenizer_close(t);
 }

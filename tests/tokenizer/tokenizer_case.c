@@ -4,6 +4,7 @@
 #include "core/base/file.h"
 #include "core/base/hash.h"
 #include "core/base/memory.h"
+#include "core/io/tokenizer_spec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,16 @@ lop_status case_open(lop_tokenizer **out, const char *format, ...)
     const char *path = case_file("tokenizer.json", json.at, json.size);
     lop_string_close(&json);
     return lop_tokenizer_open_json(path, out);
+}
+
+lop_status case_through_spec(const lop_tokenizer *t, lop_tokenizer **out)
+{
+    lop_made_spec made;
+    *out = NULL;
+    LOP_TRY(lop_made_spec_open(t, lop_tokenizer_size(t) + 3, -1, -1, &made));
+    const lop_status status = lop_tokenizer_open_spec(&made.spec, out);
+    lop_made_spec_close(&made);
+    return status;
 }
 
 lop_ids case_encode(const lop_tokenizer *t, lop_text text)

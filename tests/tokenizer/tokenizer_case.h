@@ -31,6 +31,9 @@ lop_status case_open(lop_tokenizer **out, const char *format, ...) LOP_PRINTF(2,
 /* The tokenizer encodes the text into exactly these ids. */
 void case_ids(const lop_tokenizer *t, const char *text, bool special, const int32_t *ids, int64_t count);
 
+/* What GGUF metadata say of the tokenizer, read back. */
+lop_status case_through_spec(const lop_tokenizer *t, lop_tokenizer **out);
+
 /* The ids of a text; the caller closes them. */
 lop_ids case_encode(const lop_tokenizer *t, lop_text text);
 
