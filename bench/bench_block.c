@@ -243,13 +243,22 @@ static double stage_floor(const stage *s)
     return s->floor_ns;
 }
 
+/* Of a method's epochs over the feed-forward half. */
+static double ffn_floor(const block_bench *k)
+{
+    const block_rig *r = &k->rig;
+    if (!block_rig_takes_ffn(r)) return 0.0;
+    const int64_t tokens = (int64_t)r->sequences * r->tokens;
+    return floor_of(k, r->method->flops_ffn(&r->net, tokens, r->need.epochs), 0.0);
+}
+
 /* Nanoseconds that all windows cannot go below in run_total; scores and masks count as nothing. */
 static double total_floor(const block_bench *k)
 {
     double passes = k->stages[PROPAGATE].floor_ns;
     if (k->stages[CALIBRATE].name) passes += k->stages[CALIBRATE].floor_ns;
     if (k->stages[TRAIN_STEP].name) passes += k->rig.need.epochs * k->stages[TRAIN_STEP].floor_ns;
-    return passes * k->rig.sequences;
+    return passes * k->rig.sequences + ffn_floor(k);
 }
 
 static json_t *once_json(const block_bench *k)

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { SAMPLES = 4, TOKENS = 2048 };
+enum { SAMPLES = 4, TOKENS = 2048, FFN_BATCH = 4 };
 
 static lop_status open_method(const bench *b, block_rig *r)
 {
@@ -30,10 +30,11 @@ static int32_t given(const bench *b, const char *name, int32_t usual)
     return lop_settings_given(&b->settings, name) ? (int32_t)lop_settings_int(&b->settings, name) : usual;
 }
 
-/* One window a forward call, but those of a learner's step lie in one batch. */
+/* One window a forward call, but those of a learner's step lie in one batch, and where products of batches are added up these
+ * are as a prune has them. */
 static lop_status open_windows(const bench *b, block_rig *r)
 {
-    const int32_t usual = block_rig_learns(r) ? r->need.windows : 1;
+    const int32_t usual = block_rig_learns(r) ? r->need.windows : block_rig_takes_ffn(r) ? FFN_BATCH : 1;
     r->tokens = given(b, "seqlen", TOKENS);
     r->sequences = given(b, "nsamples", SAMPLES);
     r->batch = given(b, "forward-batch", usual);
@@ -142,6 +143,10 @@ static lop_status open_streams(lop_device *device, lop_type word, block_rig *r)
                               .tokens = r->tokens,
                               .width = config->hidden};
     LOP_TRY(lop_stream_open(device, &shape, &r->input));
+    shape.type = word;
+    if (block_rig_takes_ffn(r))
+        LOP_TRY(
+            lop_ffn_open(device, &r->net, &shape, (lop_ffn_places){LOP_ON_DEVICE, LOP_ON_DEVICE}, &r->ffn));
     /* As a run keeps them: above the input, but for a stream of the dense model. */
     const bool added = word != LOP_F32 && (r->need.what & LOP_NEED_DENSE_STREAM) == 0;
     if (!added) shape.type = LOP_F32;
@@ -169,6 +174,7 @@ lop_status block_rig_open(bench *b, block_rig *r)
 
 void block_rig_close(block_rig *r)
 {
+    lop_ffn_close(&r->ffn);
     lop_stream_close(&r->want);
     lop_stream_close(&r->middle);
     lop_stream_close(&r->input);
@@ -181,6 +187,11 @@ void block_rig_close(block_rig *r)
 bool block_rig_learns(const block_rig *r)
 {
     return (r->need.what & LOP_NEED_LEARNING) != 0;
+}
+
+bool block_rig_takes_ffn(const block_rig *r)
+{
+    return (r->need.what & LOP_NEED_FFN) != 0;
 }
 
 void block_rig_prune_block(block_rig *r, lop_prune_block *out)
@@ -199,7 +210,8 @@ void block_rig_prune_block(block_rig *r, lop_prune_block *out)
                              .settings = r->settings,
                              .count = r->block.count,
                              .tokens = (int64_t)r->sequences * r->tokens,
-                             .learning = block_rig_learns(r) ? &r->learning : NULL};
+                             .learning = block_rig_learns(r) ? &r->learning : NULL,
+                             .ffn = block_rig_takes_ffn(r) ? &r->ffn : NULL};
     for (int32_t i = 0; i < out->count; i++) {
         const lop_linear_view *view = &r->block.linears[i];
         out->linears[i] = (lop_prune_linear){.view = view, .target = r->target, .keep = r->keep[i]};
@@ -240,8 +252,11 @@ static lop_status middle_keep(void *user, lop_queue *q, lop_mat x)
 lop_status block_rig_calibrate(block_rig *r, int turn)
 {
     middle_batch middle = {r, turn % r->input.count};
-    const lop_watch watch = {.fn = lop_statistics_watch,
-                             .user = &r->statistics,
+    lop_ffn_watcher watcher = {.statistics = &r->statistics,
+                               .ffn = block_rig_takes_ffn(r) ? &r->ffn : NULL,
+                               .batch = turn % r->input.count};
+    const lop_watch watch = {.fn = lop_ffn_watch,
+                             .user = &watcher,
                              .middle = r->need.what & LOP_NEED_MIDDLE ? middle_keep : NULL,
                              .middle_user = &middle,
                              .last_needed = true};

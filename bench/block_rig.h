@@ -24,6 +24,7 @@ typedef struct block_rig {
     lop_stream input;  /* of the block, as it is kept between blocks */
     lop_stream want;   /* of a learner: what the dense block makes of it */
     lop_stream middle; /* and what stands between its halves, where that is needed */
+    lop_ffn ffn;       /* of a method that takes the feed-forward half apart */
     lop_block spare;   /* what it works in, or where changed weights come to lie */
     lop_tape tape;
     lop_learning learning;
@@ -39,6 +40,7 @@ LOP_CHECKED lop_status block_rig_open(bench *b, block_rig *out);
 void block_rig_close(block_rig *r);
 
 bool block_rig_learns(const block_rig *r);
+bool block_rig_takes_ffn(const block_rig *r);
 
 /* The block as the method is given it; what it learns from is that of the rig. */
 void block_rig_prune_block(block_rig *r, lop_prune_block *out);

@@ -4,7 +4,7 @@
 #include "bench/marks.h"
 
 typedef struct gathering {
-    block_rig *r;
+    lop_ffn_watcher watcher;
     bench_marks *marks;
 } gathering;
 
@@ -12,9 +12,9 @@ static const char hessian[] = "hessian";
 
 static lop_status gather(void *user, lop_queue *q, lop_input_id input, lop_mat x)
 {
-    const gathering *g = user;
+    gathering *g = user;
     LOP_TRY(bench_marks_add(g->marks, q, ""));
-    LOP_TRY(lop_statistics_watch(&g->r->statistics, q, input, x));
+    LOP_TRY(lop_ffn_watch(&g->watcher, q, input, x));
     return bench_marks_add(g->marks, q, hessian);
 }
 
@@ -26,12 +26,13 @@ static lop_status part_end(void *user, lop_queue *q, const char *part)
 /* All windows, and the block. */
 static lop_status run(block_rig *r, bench_marks *m)
 {
-    gathering g = {r, m};
+    gathering g = {{&r->statistics, block_rig_takes_ffn(r) ? &r->ffn : NULL, 0}, m};
     lop_prune_block p;
     const lop_watch watch = {.fn = gather, .user = &g};
     m->count = 0;
     LOP_TRY(lop_statistics_reset(r->queue, &r->statistics));
     for (int32_t i = 0; i < r->input.count; i++) {
+        g.watcher.batch = i;
         LOP_TRY(block_rig_load(r, i));
         LOP_TRY(block_rig_forward(r, i, &watch));
     }

@@ -77,6 +77,10 @@ FN float f_max(float a, float b) /* a when b is NaN */
 {
     return b > a ? b : a;
 }
+FN float f_pick(float a, float b, float x, float y) /* x where a < b, else y */
+{
+    return a < b ? x : y;
+}
 FN float f_abs(float x)
 {
     return f_from(f_bits(x) & 0x7fffffffu);

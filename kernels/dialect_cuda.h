@@ -117,6 +117,15 @@ FN pack8 f_max(pack8 a, pack8 b)
     LOP_EACH_OF_8(k) a.v[k] = fmaxf(a.v[k], b.v[k]);
     return a;
 }
+FN float f_pick(float a, float b, float x, float y) /* x where a < b, else y */
+{
+    return a < b ? x : y;
+}
+FN pack8 f_pick(pack8 a, pack8 b, pack8 x, pack8 y)
+{
+    LOP_EACH_OF_8(k) x.v[k] = a.v[k] < b.v[k] ? x.v[k] : y.v[k];
+    return x;
+}
 
 #define lop_where_1(v, i, from, to, other) (v)
 FN float lop_kept_1(float v, u32 bits)

@@ -70,6 +70,15 @@ FN float8 lop_is_not_finite_8(float8 v)
 {
     return select((float8)(0.0f), (float8)(1.0f), (as_uint8(v) & 0x7f800000u) == 0x7f800000u);
 }
+#define f_pick(a, b, x, y) LOP_CAT(lop_pick_, PACKS)((a), (b), (x), (y))
+FN float lop_pick_1(float a, float b, float x, float y) /* x where a < b, else y */
+{
+    return a < b ? x : y;
+}
+FN float8 lop_pick_8(float8 a, float8 b, float8 x, float8 y)
+{
+    return select(y, x, a < b);
+}
 FN float lop_kept_1(float v, u32 bits)
 {
     return (bits & 0x80u) != 0u ? v : 0.0f;

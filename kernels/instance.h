@@ -47,6 +47,7 @@
 #include "kernels/row.cl"
 #include "kernels/score.cl"
 #include "kernels/softmax.cl"
+#include "kernels/sparsellm.cl"
 
 #if STORE_EXACT
 #include "kernels/loss_end.cl"

@@ -101,6 +101,11 @@ K(rate_grad_row, F32, M, M, M, M, M, F, F, I, I, I, I)
 /* sparsegpt.cl */
 K(sparsegpt_row, F32, M, M, M, M, M, I, I, I)
 
+/* sparsellm.cl */
+K(auxiliary_gated_row, WORDS, M, M, M, M, M, M, F, F, F, I, I)
+K(auxiliary_row, WORDS, M, M, M, M, F, F, F, I, I)
+K(target_row, WORDS, M, M, M, M, M, F, F, I, I)
+
 /* quant.cl */
 K(quant_range_row, WORDS, M, M, M, I)
 K(quant_row, WORDS, M, M, M, M, I, I)

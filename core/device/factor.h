@@ -60,6 +60,10 @@ LOP_CHECKED lop_status lop_chol_inverse(lop_queue *q, lop_mat l, lop_mat tiles, 
  *   Use      U[c,c] U[c,c:] is the first row of the inverse of h[c:,c:] */
 LOP_CHECKED lop_status lop_inverse_factor(lop_queue *q, lop_mat h, lop_mat scratch, lop_mat bad);
 
+/* Each row b of `rows` becomes b U^T U = b h^-1.  Shapes: u (C, C) f32 from lop_inverse_factor, rows (R, C) f32 in place, room
+ * (R, C) f32: scratch. */
+LOP_CHECKED lop_status lop_inverse_factor_solve(lop_queue *q, lop_mat u, lop_mat room, lop_mat rows);
+
 /* What `bad` holds: the column of the first pivot that was not positive and finite, and that pivot; -1 if all were. */
 typedef struct lop_bad {
     int32_t column;

@@ -1,4 +1,5 @@
-/* factor_solve.c - rows solved with a Cholesky factor: forth with L^T, back with L, panel by panel and tile by tile. */
+/* factor_solve.c - rows solved with a Cholesky factor: forth with L^T, back with L, panel by panel and tile by tile; or with
+ * the factor of an inverse, in products alone. */
 #include "core/device/factor_parts.h"
 
 typedef struct solve {
@@ -75,4 +76,34 @@ lop_status lop_chol_solve(lop_queue *q, lop_mat l, lop_mat tiles, lop_mat scratc
     if (lop_mat_elements(rows) == 0) return LOP_OK;
     LOP_TRY(forth(q, &s));
     return back(q, &s);
+}
+
+/* Columns whose products leave out together what U has zeros for: half of a panel's own square is computed for nothing. */
+enum { UPPER_PANEL = 512 };
+
+lop_status lop_inverse_factor_solve(lop_queue *q, lop_mat u, lop_mat room, lop_mat rows)
+{
+    const int32_t n = u.cols;
+    const lop_operand operands[] = {
+        {"u", u, n, LOP_FREE, LOP_BIT(LOP_F32), LOP_READ},
+        {"room", room, rows.rows, n, LOP_BIT(LOP_F32), LOP_WRITTEN},
+        {"rows", rows, LOP_FREE, n, LOP_BIT(LOP_F32), LOP_WRITTEN},
+    };
+    LOP_CHECK(q, "inverse_factor_solve", operands);
+    for (int32_t at = 0; at < n; at += UPPER_PANEL) {
+        const int32_t width = lop_lesser(UPPER_PANEL, n - at);
+        LOP_TRY(lop_part_product(q, (lop_gemm_args){.a = lop_mat_cols(rows, at, n - at),
+                                                    .b = lop_mat_part(u, at, width, at, n - at),
+                                                    .c = lop_mat_cols(room, at, width),
+                                                    .tb = true,
+                                                    .alpha = 1.0f}));
+    }
+    for (int32_t at = 0; at < n; at += UPPER_PANEL) {
+        const int32_t width = lop_lesser(UPPER_PANEL, n - at);
+        LOP_TRY(lop_part_product(q, (lop_gemm_args){.a = lop_mat_cols(room, 0, at + width),
+                                                    .b = lop_mat_part(u, 0, at + width, at, width),
+                                                    .c = lop_mat_cols(rows, at, width),
+                                                    .alpha = 1.0f}));
+    }
+    return LOP_OK;
 }

@@ -76,13 +76,17 @@ static lop_status pattern_chooses(const pattern *p, const char *name, bool *out)
     return pattern_finds(p, name, size - cut, out);
 }
 
-/* "a:b" with either side left out. */
+/* "a:b" with either side left out, or first-half, of a single block that one. */
 static lop_status range_read(const lop_settings *s, int32_t blocks, int64_t *first, int64_t *end)
 {
     *first = 0;
     *end = blocks;
     const char *text = lop_settings_text(s, "layers");
     if (text == NULL) return LOP_OK;
+    if (strcmp(text, "first-half") == 0) {
+        *end = blocks > 1 ? blocks / 2 : 1;
+        return LOP_OK;
+    }
     char left[24] = "";
     const char *colon = strchr(text, ':');
     bool ok = colon != NULL && (size_t)(colon - text) < sizeof left;
@@ -91,8 +95,9 @@ static lop_status range_read(const lop_settings *s, int32_t blocks, int64_t *fir
     if (ok && colon[1] != 0) ok = lop_parse_int(colon + 1, end) == LOP_OK;
     if (!ok || *first < 0 || *first >= *end || *end > blocks)
         return LOP_FAIL(LOP_E_ARGUMENT,
-                        "layers is %s: expected a:b, blocks a up to but not including b, within 0:%d", text,
-                        blocks);
+                        "layers is %s: expected a:b, blocks a up to but not including b, within 0:%d, or "
+                        "first-half",
+                        text, blocks);
     return LOP_OK;
 }
 
@@ -149,6 +154,9 @@ lop_status lop_choice_open(const lop_net *net, const lop_settings *settings, lop
     LOP_TRY_DONE(pattern_open(settings, "skip", &c.skip));
     LOP_TRY_DONE(pattern_open(settings, "only", &c.only));
     LOP_TRY_DONE(choose_all(net, &c, out));
+    if (c.first > 0 || c.end < out->blocks)
+        lop_log_say(log, LOP_EVENT_NOTE, "blocks %lld:%lld of %d are pruned, the others stay dense",
+                    (long long)c.first, (long long)c.end, out->blocks);
     if (c.skip.code != NULL && !c.skip.found)
         lop_log_say(log, LOP_EVENT_WARNING, "--skip re:%s matches no linear", c.skip.text);
 done:

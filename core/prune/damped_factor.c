@@ -9,10 +9,6 @@
 enum { TRIES = 5 };
 static const double damping_least = 0.001, damping_growth = 10.0;
 
-/* What stands on the diagonal for an input that was always 0: so far below any damped column that its weights go first, the
- * least of them before the others, and cost nothing. Its root and that of its inverse are exact. */
-static const float dead_diagonal = 0x1p-80f;
-
 lop_status lop_damped_place(lop_arena *a, int32_t n, lop_damped_room *out)
 {
     LOP_TRY(lop_arena_mat(a, n, n, LOP_F32, &out->u));
@@ -51,7 +47,7 @@ static lop_status try_once(lop_queue *q, const lop_damped_room *room, lop_mat gr
     const lop_mat u = lop_damped_u(room, gram.rows);
     LOP_TRY(lop_cast(q, gram, u));
     LOP_TRY(lop_damp(q, u, (float)damping, room->mean));
-    LOP_TRY(lop_revive(q, u, dead_diagonal));
+    LOP_TRY(lop_revive(q, u, LOP_DAMPED_DEAD));
     LOP_TRY(lop_inverse_factor(q, u, room->scratch, room->bad));
     return lop_bad_read(q, room->bad, bad);
 }

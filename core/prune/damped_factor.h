@@ -6,6 +6,10 @@
 
 #include "core/prune/method.h"
 
+/* What stands on the diagonal for an input that was always 0: so far below any damped column that its weights go first, the
+ * least of them before the others, and cost nothing. Its root and that of its inverse are exact. */
+#define LOP_DAMPED_DEAD 0x1p-80f
+
 /* For inputs of up to n columns. */
 typedef struct lop_damped_room {
     lop_mat u;                  /* (n, n) f32 */

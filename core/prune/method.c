@@ -6,10 +6,6 @@
 
 #include <string.h>
 
-static const lop_method method_sparsellm = {
-    .name = "sparsellm",
-    .summary = "global pruning by auxiliary variables, solved in alternation",
-    .source = "SparseLLM, Bai et al. 2024; SparseLLM"};
 static const lop_method method_policy_gradient = {
     .name = "policy-gradient",
     .alias = "pg",
@@ -25,8 +21,9 @@ static const lop_method method_flap = {.name = "flap",
                                        .source = "FLAP, An et al. 2023"};
 
 static const lop_method *const methods[] = {
-    &lop_method_magnitude,   &lop_method_wanda,    &lop_method_sparsegpt, &lop_method_besa, &method_sparsellm,
-    &method_policy_gradient, &method_magnitude_sp, &method_wanda_sp,      &method_flap,
+    &lop_method_magnitude, &lop_method_wanda,     &lop_method_sparsegpt,
+    &lop_method_besa,      &lop_method_sparsellm, &method_policy_gradient,
+    &method_magnitude_sp,  &method_wanda_sp,      &method_flap,
 };
 
 int lop_method_rows(void)

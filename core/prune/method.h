@@ -9,6 +9,7 @@
 #include "core/device/arena.h"
 #include "core/io/json.h"
 #include "core/model/block.h"
+#include "core/prune/ffn.h"
 #include "core/prune/quant.h"
 #include "core/prune/sparsity.h"
 #include "core/prune/stream.h"
@@ -21,7 +22,8 @@ enum {
     /* It wants what the dense model has there, not what the dense block makes of this input. */
     LOP_NEED_DENSE_STREAM = 1 << 3,
     LOP_NEED_MIDDLE = 1 << 4, /* it wants that between the halves of the block too */
-    LOP_NEED_SPARE = 1 << 5   /* room for changed weights */
+    LOP_NEED_SPARE = 1 << 5,  /* room for changed weights */
+    LOP_NEED_FFN = 1 << 6     /* lop_ffn, of a block alone: span 1 */
 };
 typedef struct lop_need {
     uint32_t what;   /* LOP_NEED_... */
@@ -88,6 +90,7 @@ struct lop_prune_block {
     lop_prune_linear linears[LOP_SPAN_MOST * LOP_LINEAR_COUNT];
     int32_t count;
     const lop_learning *learning; /* NULL unless needed */
+    const lop_ffn *ffn;           /* NULL unless needed */
     lop_queue *queue;
     lop_arena *arena;
     const lop_settings *settings; /* NULL: the defaults */
@@ -118,6 +121,8 @@ typedef struct lop_method {
     lop_status (*measure)(lop_prune_block *block); /* places what `block` takes; its arena only measures */
     /* Of deciding on a linear, the first of its input or not; NULL: one a weight. */
     double (*flops)(int32_t out, int32_t in, bool first);
+    /* Of what it does with a feed-forward half beside: by block, of so many tokens and epochs. NULL: nothing. */
+    double (*flops_ffn)(const lop_net *net, int64_t tokens, int32_t epochs);
 } lop_method;
 
 /* What may follow a method on each block: keep bits stay, and kept weights make up for what is gone. It sees the block as the
@@ -146,7 +151,8 @@ LOP_CHECKED lop_status lop_method_tell(const lop_prune_block *block, const char 
 /* Finds a method that this version can run. LOP_E_ARGUMENT: unknown (the known are listed); LOP_E_UNSUPPORTED. */
 LOP_CHECKED lop_status lop_method_need(const char *name, const lop_method **out);
 
-extern const lop_method lop_method_magnitude, lop_method_wanda, lop_method_besa, lop_method_sparsegpt;
+extern const lop_method lop_method_magnitude, lop_method_wanda, lop_method_besa, lop_method_sparsegpt,
+    lop_method_sparsellm;
 extern const lop_update lop_update_sparsegpt;
 
 #endif

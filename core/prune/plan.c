@@ -90,6 +90,17 @@ static double flops_of_pruning(const lop_run *run)
     return run->update == NULL ? method : method + flops_of(run, run->update->flops);
 }
 
+/* Of what a method does with feed-forward halves, in the blocks that lose something. */
+static double flops_of_ffn(const lop_run *run)
+{
+    const lop_calibration *c = &run->calibration;
+    int32_t blocks = 0;
+    if (!lop_run_keeps_ffn(run)) return 0.0;
+    for (int32_t b = 0; b < run->net.config->blocks; b++)
+        blocks += lop_choice_takes(&run->choice, &run->net, b, LOP_LINEAR_DOWN);
+    return blocks * run->method->flops_ffn(&run->net, (int64_t)c->windows * c->seqlen, run->need.epochs);
+}
+
 /* Of blocks that run once more before their inputs but the first; `once`: a forward of all blocks. */
 static double flops_of_again(const lop_run *run, double once, double tokens)
 {
@@ -101,7 +112,7 @@ static double flops_of_again(const lop_run *run, double once, double tokens)
  * needs its own. */
 static lop_status plan_make(const lop_run *run, json_t **out)
 {
-    lop_place place;
+    lop_ffn_places place;
     lop_run_bytes bytes;
     LOP_TRY(lop_run_fit(run, &place, &bytes));
     const bool forwards = lop_run_forwards(run);
@@ -117,6 +128,7 @@ static lop_status plan_make(const lop_run *run, json_t **out)
         {"calibrate", bytes.device, reader, 0,
          once * (lop_run_has_dense_stream(run) ? 2.0 : 1.0) + flops_of_grams(run, false) * tokens},
         {lop_run_learns(run) ? "learn" : NULL, bytes.device, reader, 0, flops_of_learning(run, once)},
+        {lop_run_keeps_ffn(run) ? "epochs" : NULL, bytes.device, reader, 0, flops_of_ffn(run)},
         {"prune", bytes.device, reader, 0, flops_of_pruning(run) + flops_of_again(run, once, tokens)},
         {"propagate", bytes.device, reader, 0, once * (run->options.loss_before ? 2.0 : 1.0)},
         {"write", bytes.weights, 2 * (uint64_t)lop_run_job_bytes(run), disk, 0.0},
@@ -126,7 +138,7 @@ static lop_status plan_make(const lop_run *run, json_t **out)
     const json_int_t device = (json_int_t)(run->call->device->host_memory ? 0 : bytes.device);
     *out = json_pack("{s:o, s:{s:I, s:I, s:I}, s:s, s:s}", "stages", list, "peak", "device", device, "host",
                      (json_int_t)bytes.host, "disk", (json_int_t)disk, "hidden_states",
-                     place == LOP_ON_HOST ? "host" : "device", "method", run->method->name);
+                     place.hidden == LOP_ON_HOST ? "host" : "device", "method", run->method->name);
     if (*out == NULL) return LOP_FAIL(LOP_E_MEMORY, "there is no memory for the plan");
     return LOP_OK;
 }

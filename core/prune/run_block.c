@@ -77,6 +77,7 @@ void lop_run_choose(lop_run *run, int32_t index, lop_prune_block *out)
                                    .tokens = run->calibration.seqlen};
     *out = (lop_prune_block){.index = index,
                              .learning = lop_run_learns(run) ? &run->learning : NULL,
+                             .ffn = lop_run_keeps_ffn(run) ? &run->ffn : NULL,
                              .queue = &run->queue,
                              .arena = run->arena,
                              .settings = run->call->settings,

@@ -95,9 +95,9 @@ static lop_status place_blocks(lop_run *run, lop_run_mats *m)
     return place_passes(run, m);
 }
 
-static lop_status place_streams(lop_run *run, lop_device *device, lop_place place)
+static lop_status place_streams(lop_run *run, lop_device *device, lop_ffn_places place)
 {
-    lop_stream_shape shape = {.place = place,
+    lop_stream_shape shape = {.place = place.hidden,
                               .type = run->word,
                               .sequences = run->calibration.windows,
                               .batch = run->options.forward_batch,
@@ -105,6 +105,7 @@ static lop_status place_streams(lop_run *run, lop_device *device, lop_place plac
                               .width = run->net.config->hidden};
     if (!lop_run_forwards(run)) return LOP_OK;
     LOP_TRY(lop_stream_open(device, &shape, &run->input));
+    if (lop_run_keeps_ffn(run)) LOP_TRY(lop_ffn_open(device, &run->net, &shape, place, &run->ffn));
     /* A loss is a small difference: rounding its terms would drown it. */
     const lop_stream *base = lop_run_keeps_added(run) ? &run->input : NULL;
     if (base == NULL) shape.type = LOP_F32;
@@ -116,7 +117,7 @@ static lop_status place_streams(lop_run *run, lop_device *device, lop_place plac
     return LOP_OK;
 }
 
-lop_status lop_run_place(lop_run *run, lop_device *device, lop_place place, size_t arena_bytes)
+lop_status lop_run_place(lop_run *run, lop_device *device, lop_ffn_places place, size_t arena_bytes)
 {
     LOP_TRY(lop_arena_open(device, LOP_ON_DEVICE, arena_bytes, &run->arena));
     LOP_TRY(place_blocks(run, &run->mats));
@@ -126,6 +127,7 @@ lop_status lop_run_place(lop_run *run, lop_device *device, lop_place place, size
 
 void lop_run_unplace(lop_run *run)
 {
+    lop_ffn_close(&run->ffn);
     lop_stream_close(&run->middle);
     lop_stream_close(&run->dense);
     lop_stream_close(&run->input);
@@ -160,14 +162,15 @@ static size_t turns_bytes(const lop_run *run)
 static uint64_t streams_bytes(const lop_run *run, lop_place place)
 {
     return (uint64_t)lop_stream_bytes(&run->input, place) + lop_stream_bytes(&run->dense, place) +
-           lop_stream_bytes(&run->middle, place);
+           lop_stream_bytes(&run->middle, place) + lop_ffn_bytes(&run->ffn, place);
 }
 
-lop_status lop_run_measure(const lop_run *run, lop_place place, lop_run_bytes *out)
+lop_status lop_run_measure(const lop_run *run, lop_ffn_places place, lop_run_bytes *out)
 {
     lop_run copy = *run; /* the placing code writes into a run: into one that nobody keeps */
     copy.arena = NULL;
     copy.input = copy.dense = copy.middle = (lop_stream){0};
+    copy.ffn = (lop_ffn){0};
     const lop_status status = lop_run_place(&copy, NULL, place, 0);
     *out = (lop_run_bytes){0};
     if (status == LOP_OK) {
@@ -229,18 +232,20 @@ static lop_status device_allowed(const lop_run *run, uint64_t *out)
     return LOP_OK;
 }
 
-lop_status lop_run_fit(const lop_run *run, lop_place *out, lop_run_bytes *used)
+lop_status lop_run_fit(const lop_run *run, lop_ffn_places *out, lop_run_bytes *used)
 {
-    lop_run_bytes bytes;
+    static const lop_ffn_places places[] = {
+        {LOP_ON_DEVICE, LOP_ON_DEVICE}, {LOP_ON_HOST, LOP_ON_DEVICE}, {LOP_ON_HOST, LOP_ON_HOST}};
+    const int count = lop_run_keeps_ffn(run) ? 3 : 2;
+    lop_run_bytes bytes = {0};
     uint64_t device;
     const uint64_t host = run->call->host_bytes_most;
     const bool budget = run->call->device_bytes_most != 0;
     LOP_TRY(device_allowed(run, &device));
-    *out = LOP_ON_DEVICE;
-    LOP_TRY(lop_run_measure(run, LOP_ON_DEVICE, &bytes));
-    if (device != 0 && bytes.device > device) {
-        *out = LOP_ON_HOST;
-        LOP_TRY(lop_run_measure(run, LOP_ON_HOST, &bytes));
+    for (int i = 0; i < count; i++) {
+        *out = places[i];
+        LOP_TRY(lop_run_measure(run, places[i], &bytes));
+        if (device == 0 || bytes.device <= device) break;
     }
     if (device != 0 && bytes.device > device)
         return LOP_FAIL(LOP_E_DEVICE_MEMORY,

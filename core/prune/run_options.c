@@ -63,7 +63,12 @@ static const lop_option options[] = {
      .low = 0,
      .high = 1e3,
      .help = "with update: what the Hessian's diagonal grows by, a part of its mean"},
-    {.name = "layers", .kind = LOP_OPTION_TEXT, .help = "a:b prunes blocks a up to but not including b"},
+    {.name = "layers",
+     .kind = LOP_OPTION_TEXT,
+     .help =
+         "a:b prunes blocks a up to but not including b; first-half those of SparseLLM's tables, which every "
+         "method there prunes alone",
+     .source = "SparseLLM's authors on their tables, issue 16 of their repository"},
     {.name = "skip",
      .kind = LOP_OPTION_TEXT,
      .help = "re:PATTERN leaves the linears dense whose name it matches"},
@@ -201,7 +206,7 @@ static lop_status update_read(lop_run *run)
     if (run->update == NULL && lop_settings_given(s, "update-damping"))
         return LOP_FAIL(LOP_E_ARGUMENT, "update-damping without update: give --update sparsegpt too");
     if (run->update == NULL) return LOP_OK;
-    if (strcmp(run->update->name, run->method->name) == 0)
+    if ((run->method->needs & LOP_NEED_SPARE) != 0)
         return LOP_FAIL(LOP_E_ARGUMENT, "method %s updates weights by itself: leave --update out",
                         run->method->name);
     run->need.what |= run->update->needs;
@@ -274,6 +279,11 @@ bool lop_run_keeps_added(const lop_run *run)
 {
     return run->word != LOP_F32 && lop_run_learns(run) && !lop_run_has_dense_stream(run) &&
            !run->options.dense_stream && run->need.span == 1;
+}
+
+bool lop_run_keeps_ffn(const lop_run *run)
+{
+    return (run->need.what & LOP_NEED_FFN) != 0;
 }
 
 /* ---- spans */

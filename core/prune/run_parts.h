@@ -88,7 +88,8 @@ typedef struct lop_run {
     lop_masks masks; /* only with save_masks */
     lop_writer *writer;
 
-    lop_place place;     /* of hidden states */
+    lop_ffn_places
+        place; /* of hidden states, the feed-forward's among them, and of what is as wide as it inside */
     lop_run_bytes bytes; /* that it takes */
     lop_type word;       /* of weights on the device */
     lop_queue queue;
@@ -108,6 +109,7 @@ typedef struct lop_run {
     /* f32, or above the input: what the dense span makes of the input, which losses are held against; or the stream that goes through dense blocks
      * alone */
     lop_stream dense;
+    lop_ffn ffn; /* of the block at work, where the method needs it */
 
     json_t *blocks;                 /* of the report */
     json_t *lines;                  /* of the journal, where they are not of one block each */
@@ -124,6 +126,7 @@ bool lop_run_learns(const lop_run *run);
 bool lop_run_has_dense_stream(const lop_run *run);
 bool lop_run_keeps_dense(const lop_run *run);
 bool lop_run_keeps_between(const lop_run *run); /* what dense blocks make within a span */
+bool lop_run_keeps_ffn(const lop_run *run);     /* what enters feed-forward halves */
 
 /* True if that is kept as what the block adds to its input, in the word of weights: f32 would be twice the bytes, and the
  * largest thing on the device. Of a block that learns on its own, for what is rounded of the addition is no more than
@@ -169,12 +172,13 @@ LOP_CHECKED lop_status lop_run_take_journal(lop_run *run);
 
 /* Where everything of the run lies, placed or only measured (run_memory.c). arena and streams of `run` are opened;
  * `device` NULL: measure. */
-LOP_CHECKED lop_status lop_run_place(lop_run *run, lop_device *device, lop_place place, size_t arena_bytes);
+LOP_CHECKED lop_status lop_run_place(lop_run *run, lop_device *device, lop_ffn_places place,
+                                     size_t arena_bytes);
 void lop_run_unplace(lop_run *run);
-LOP_CHECKED lop_status lop_run_measure(const lop_run *run, lop_place place, lop_run_bytes *out);
+LOP_CHECKED lop_status lop_run_measure(const lop_run *run, lop_ffn_places place, lop_run_bytes *out);
 
 /* Where hidden states lie under the budgets. LOP_E_DEVICE_MEMORY, LOP_E_MEMORY: the bytes that it takes at least. */
-LOP_CHECKED lop_status lop_run_fit(const lop_run *run, lop_place *out, lop_run_bytes *used);
+LOP_CHECKED lop_status lop_run_fit(const lop_run *run, lop_ffn_places *out, lop_run_bytes *used);
 
 /* The most bytes that values and bits of a block take while they are written. */
 size_t lop_run_job_bytes(const lop_run *run);

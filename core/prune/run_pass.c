@@ -130,8 +130,11 @@ static lop_status dense_forward(lop_run *run, int32_t batch, lop_mat x, bool nee
     LOP_TRY(batch_load(run, &run->input, batch, x));
     for (int32_t k = 0; k < run->span_count; k++) {
         const bool inside = k + 1 < run->span_count;
-        const lop_watch watch = {.fn = needs ? lop_statistics_watch : NULL,
-                                 .user = &run->mats.statistics[k],
+        lop_ffn_watcher watcher = {.statistics = &run->mats.statistics[k],
+                                   .ffn = lop_run_keeps_ffn(run) ? &run->ffn : NULL,
+                                   .batch = batch};
+        const lop_watch watch = {.fn = needs ? lop_ffn_watch : NULL,
+                                 .user = &watcher,
                                  .middle = middle_wanted(run, lop_run_keeps_dense(run)),
                                  .middle_user = &middle,
                                  .last_needed = inside || needed};

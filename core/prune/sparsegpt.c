@@ -35,11 +35,9 @@ static const lop_option options[] = {
      .source = "SparseGPT, llama.py --true-sequential"},
 };
 
-static lop_status ask(const lop_settings *settings, const lop_target *target, lop_log *log, lop_need *need)
+lop_status lop_sparsegpt_check(const lop_sparsegpt_options *o, const lop_target *target)
 {
-    const int32_t panel = (int32_t)lop_settings_int(settings, "block-size");
-    (void)log;
-    if (lop_settings_flag(settings, "true-sequential")) need->again = LOP_INPUT_COUNT - 1;
+    const int32_t panel = o->panel;
     if (panel % 8 != 0) return LOP_FAIL(LOP_E_ARGUMENT, "block-size is %d: expected a multiple of 8", panel);
     if (target->group == 0 || panel % target->group == 0) return LOP_OK;
     return LOP_FAIL(LOP_E_ARGUMENT,
@@ -53,6 +51,14 @@ static lop_sparsegpt_options options_of(const lop_settings *s)
                                    .panel = (int32_t)lop_settings_int(s, "block-size"),
                                    .chooses = true,
                                    .sequential = lop_settings_flag(s, "true-sequential")};
+}
+
+static lop_status ask(const lop_settings *settings, const lop_target *target, lop_log *log, lop_need *need)
+{
+    const lop_sparsegpt_options o = options_of(settings);
+    (void)log;
+    if (o.sequential) need->again = LOP_INPUT_COUNT - 1;
+    return lop_sparsegpt_check(&o, target);
 }
 
 /* ---- a block */
@@ -75,8 +81,7 @@ static lop_status linear_tell(const lop_sparsegpt *s, int32_t index, const float
     return lop_json_put(line, "error", outputs > 0.0 ? json_real(sum / outputs) : json_null());
 }
 
-/* Waits. */
-static lop_status tell(const lop_sparsegpt *s)
+lop_status lop_sparsegpt_tell(const lop_sparsegpt *s)
 {
     float error[LOP_SPARSEGPT_LINEARS][2];
     int64_t wrong[LOP_SPARSEGPT_LINEARS];
@@ -101,18 +106,25 @@ static lop_status factor_of(lop_sparsegpt *s, int32_t index)
     return lop_method_tell(b, "factor");
 }
 
+lop_status lop_sparsegpt_begin(lop_sparsegpt *s)
+{
+    LOP_TRY(lop_mat_zero(s->block->queue, s->error));
+    return lop_mat_zero(s->block->queue, s->wrong);
+}
+
+lop_status lop_sparsegpt_next(lop_sparsegpt *s, int32_t index)
+{
+    LOP_TRY(lop_log_check_stop(s->block->log));
+    LOP_TRY(factor_of(s, index));
+    LOP_TRY(lop_sparsegpt_solve(s, index));
+    return lop_method_tell(s->block, "solve");
+}
+
 static lop_status solve_all(lop_sparsegpt *s)
 {
-    lop_prune_block *b = s->block;
-    LOP_TRY(lop_mat_zero(b->queue, s->error));
-    LOP_TRY(lop_mat_zero(b->queue, s->wrong));
-    for (int32_t i = 0; i < b->count; i++) {
-        LOP_TRY(lop_log_check_stop(b->log));
-        LOP_TRY(factor_of(s, i));
-        LOP_TRY(lop_sparsegpt_solve(s, i));
-        LOP_TRY(lop_method_tell(b, "solve"));
-    }
-    return tell(s);
+    LOP_TRY(lop_sparsegpt_begin(s));
+    for (int32_t i = 0; i < s->block->count; i++) LOP_TRY(lop_sparsegpt_next(s, i));
+    return lop_sparsegpt_tell(s);
 }
 
 lop_status lop_sparsegpt_run(lop_prune_block *block, const lop_sparsegpt_options *o)

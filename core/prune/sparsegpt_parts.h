@@ -36,12 +36,17 @@ typedef struct lop_sparsegpt {
     lop_damped factors[LOP_SPARSEGPT_LINEARS]; /* by linear */
 } lop_sparsegpt;
 
+/* LOP_E_ARGUMENT: panels that the pattern does not fit. */
+LOP_CHECKED lop_status lop_sparsegpt_check(const lop_sparsegpt_options *options, const lop_target *target);
+
 /* Places everything in the block's arena. */
 LOP_CHECKED lop_status lop_sparsegpt_place(lop_prune_block *block, const lop_sparsegpt_options *options,
                                            lop_sparsegpt *out);
 
-/* Keep bits, if they are to be chosen, and changed weights of linear `index` with the U that lies there. Queued. */
+/* Keep bits, if they are to be chosen, and changed weights of linear `index` with the U that lies there: from its dense
+ * weights, or from others, w (R, n) f32, which become what the changed weights are before they are rounded. Queued. */
 LOP_CHECKED lop_status lop_sparsegpt_solve(lop_sparsegpt *s, int32_t index);
+LOP_CHECKED lop_status lop_sparsegpt_solve_from(lop_sparsegpt *s, int32_t index, lop_mat w);
 
 /* One panel by kernels/sparsegpt.cl, which has the shapes: `kept` of every `group` columns are kept and the keep bits written,
  * or with a group of 0 the keep bits stand. Queued. */
@@ -51,7 +56,13 @@ typedef struct lop_sparsegpt_panel {
 } lop_sparsegpt_panel;
 LOP_CHECKED lop_status lop_sparsegpt_walk(lop_queue *q, const lop_sparsegpt_panel *panel);
 
-/* All linears of the block, and the report's lines of them. */
+/* The linears of the block one after the other from the first on, each with the factor of its input; and their lines of the
+ * report, which wait. */
+LOP_CHECKED lop_status lop_sparsegpt_begin(lop_sparsegpt *s);
+LOP_CHECKED lop_status lop_sparsegpt_next(lop_sparsegpt *s, int32_t index);
+LOP_CHECKED lop_status lop_sparsegpt_tell(const lop_sparsegpt *s);
+
+/* All of this. */
 LOP_CHECKED lop_status lop_sparsegpt_run(lop_prune_block *block, const lop_sparsegpt_options *options);
 
 /* Floating-point operations of one linear: 2/3 n^3 for the factor of an input, R n^2 for what its weights make up for. */

@@ -103,27 +103,35 @@ static int32_t lazy_of(int32_t panel)
     return panel < LOP_SPARSEGPT_LAZY ? LOP_SPARSEGPT_LAZY / panel * panel : panel;
 }
 
-lop_status lop_sparsegpt_solve(lop_sparsegpt *s, int32_t index)
+lop_status lop_sparsegpt_solve_from(lop_sparsegpt *s, int32_t index, lop_mat w)
 {
     lop_queue *q = s->block->queue;
     lop_prune_linear *linear = &s->block->linears[index];
-    const int32_t rows = linear->view->w.rows, n = linear->view->w.cols;
-    const int32_t lazy = lop_lesser(lazy_of(s->options.panel), n);
-    const bool in_place = linear->spare.type == LOP_F32;
+    const int32_t rows = w.rows, n = w.cols, lazy = lop_lesser(lazy_of(s->options.panel), n);
     const solving v = {.s = s,
                        .linear = linear,
-                       .w = in_place ? linear->spare : lop_mat_of(s->w.buf, s->w.at, rows, n, LOP_F32),
+                       .w = w,
                        .u = lop_damped_u(&s->factor, n),
                        .e = lop_mat_of(s->e.buf, s->e.at, rows, lazy, LOP_F32)};
     const lop_mat row_error = lop_mat_rows(s->row_error, 0, rows);
-    LOP_TRY(lop_cast(q, linear->view->w, v.w));
     LOP_TRY(lop_mat_zero(q, row_error));
     for (int32_t first = 0; first < n; first += lazy) LOP_TRY(panels(&v, first, lop_lesser(n, first + lazy)));
     LOP_TRY(lop_sum(q, row_error, lop_mat_rows(s->error, index, 1)));
     linear->changed = linear->spare;
-    if (!in_place) LOP_TRY(lop_cast(q, v.w, linear->spare));
+    if (w.buf != linear->spare.buf || w.at != linear->spare.at) LOP_TRY(lop_cast(q, w, linear->spare));
     const lop_mat scratch = lop_mat_of(s->select.buf, s->select.at, rows, 1, LOP_U32);
     return lop_count_not_finite(q, linear->spare, scratch, lop_mat_cols(s->wrong, index, 1));
+}
+
+lop_status lop_sparsegpt_solve(lop_sparsegpt *s, int32_t index)
+{
+    const lop_prune_linear *linear = &s->block->linears[index];
+    const lop_mat dense = linear->view->w;
+    const lop_mat w = linear->spare.type == LOP_F32
+                          ? linear->spare
+                          : lop_mat_of(s->w.buf, s->w.at, dense.rows, dense.cols, LOP_F32);
+    LOP_TRY(lop_cast(s->block->queue, dense, w));
+    return lop_sparsegpt_solve_from(s, index, w);
 }
 
 /* ---- placing */

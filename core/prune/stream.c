@@ -208,3 +208,8 @@ lop_status lop_stream_store(lop_queue *q, const lop_stream *s, int32_t batch, lo
 {
     return s->way != NULL ? host_store(q, s, batch, x) : put(q, s, batch, x, s->at[batch]);
 }
+
+lop_status lop_stream_keep(lop_queue *q, const lop_stream *s, int32_t batch, lop_mat view)
+{
+    return s->way != NULL ? host_store(q, s, batch, view) : LOP_OK;
+}

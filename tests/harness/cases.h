@@ -99,7 +99,8 @@ typedef struct case_list {
     int count;
 } case_list;
 extern const case_list cases_product, cases_elementwise, cases_rows, cases_reduce, cases_select,
-    cases_methods, cases_besa, cases_quant, cases_chance, cases_learn, cases_symmetric, cases_factor;
+    cases_methods, cases_besa, cases_sparsellm, cases_quant, cases_chance, cases_learn, cases_symmetric,
+    cases_factor;
 
 /* Rows and columns that most cases run over: 1, 2, 127, 128, 129, 1000, a prime, 4097; tall, wide, empty. */
 extern const case_shapes shapes_rows;

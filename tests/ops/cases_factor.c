@@ -136,6 +136,38 @@ static void solve_reference(const case_at *at, ref_mat *m)
     ref_chol_solve(LOP_TILE, &m[0], &m[4]);
 }
 
+/* ---- with the factor of an inverse: sizes over a panel of products, which is 512 */
+
+static const int32_t upper_table[][CASE_DIMS] = {
+    {1, 1}, {5, 3}, {64, 7}, {65, 64}, {129, 5}, {300, 70}, {520, 3},
+};
+static const case_shapes uppers = {upper_table, sizeof upper_table / sizeof upper_table[0]};
+
+static int upper_solve_mats(const case_at *at, case_mat *m)
+{
+    inverse_factor_mats(at, m);
+    m[3] = (case_mat){at->d[1], at->d[0], LOP_F32, CASE_SCRATCH, FILL_KIND, 0, 0, LOOSE_ROWS};
+    m[4] = (case_mat){at->d[1], at->d[0], LOP_F32, CASE_INOUT, FILL_PLAIN, 0, 0, LOOSE_ROWS};
+    return 5;
+}
+
+static lop_status upper_solve_call(lop_queue *q, const case_at *at, const lop_mat *m)
+{
+    LOP_TRY(inverse_factor_call(q, at, m));
+    return lop_inverse_factor_solve(q, m[0], m[3], m[4]);
+}
+
+static void upper_solve_reference(const case_at *at, ref_mat *m)
+{
+    (void)at;
+    ref_inverse_factor_solve(LOP_TILE, &m[0], &m[4]);
+}
+
+static double upper_solve_flops(const case_at *at)
+{
+    return inverse_factor_flops(at) + 2.0 * at->d[0] * at->d[0] * at->d[1];
+}
+
 static const op_case table[] = {
     {"chol", 1u << LOP_F32, KINDS_FINITE, 1, 0, &factors, chol_mats, chol_call, chol_reference, chol_flops},
     {"tri_inverse", 1u << LOP_F32, KINDS_FINITE, 1, CASE_STEPS, &factors, factor_mats, tri_inverse_call,
@@ -146,5 +178,7 @@ static const op_case table[] = {
      inverse_factor_reference, inverse_factor_flops},
     {"chol_solve", 1u << LOP_F32, KINDS_FINITE, 1, CASE_STEPS, &factors, solve_mats, solve_call,
      solve_reference, solve_flops},
+    {"inverse_factor_solve", 1u << LOP_F32, KINDS_FINITE, 1, CASE_STEPS, &uppers, upper_solve_mats,
+     upper_solve_call, upper_solve_reference, upper_solve_flops},
 };
 const case_list cases_factor = {table, sizeof table / sizeof table[0]};

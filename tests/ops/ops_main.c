@@ -60,9 +60,10 @@ int main(int argc, char **argv)
     static harness h;
     static job jobs[MOST_TESTS];
     static struct CMUnitTest tests[MOST_TESTS];
-    const case_list *const lists[] = {&cases_product, &cases_elementwise, &cases_rows,      &cases_reduce,
-                                      &cases_select,  &cases_methods,     &cases_besa,      &cases_quant,
-                                      &cases_chance,  &cases_learn,       &cases_symmetric, &cases_factor};
+    const case_list *const lists[] = {&cases_product, &cases_elementwise, &cases_rows,  &cases_reduce,
+                                      &cases_select,  &cases_methods,     &cases_besa,  &cases_sparsellm,
+                                      &cases_quant,   &cases_chance,      &cases_learn, &cases_symmetric,
+                                      &cases_factor};
     const char *backend = harness_backend(argc, argv);
     int count = 0;
     const int missing = backend_missing(backend);

@@ -27,7 +27,9 @@
     X(test_prune_besa_golden)                                                                                \
     X(test_prune_quant)                                                                                      \
     X(test_prune_sparsegpt)                                                                                  \
-    X(test_prune_sparsegpt_solve)
+    X(test_prune_sparsegpt_solve)                                                                            \
+    X(test_prune_sparsellm)                                                                                  \
+    X(test_prune_sparsellm_steps)
 
 TEST_GROUPS(TEST_GROUP_DECLARE)
 

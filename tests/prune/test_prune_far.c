@@ -63,6 +63,10 @@ static const far_case cases[] = {
      "wanda",
      {{"update", "sparsegpt"}, {"dtype", "f16"}, {NULL, NULL}}},
     {{.blocks = 2}, "besa", {{"update", "sparsegpt"}, {"rank-by", "sparsegpt"}, {NULL, NULL}}},
+    {{.blocks = 2, .dtype = LOP_DTYPE_BF16},
+     "sparsellm",
+     {{"forward-batch", "2"}, {"keep-epoch", "last"}, {NULL, NULL}}},
+    {{.family = "opt", .blocks = 2}, "sparsellm", {{"forward-batch", "1"}, {"target", "pinv"}, {NULL, NULL}}},
 };
 
 /* The same bytes as on the CPU, hidden states on the device or on the host. */
@@ -90,10 +94,13 @@ static void same_folders(void **state)
 static int64_t waits_of(const char *method, int32_t blocks, const char *windows, bool on_host)
 {
     prune_bench b;
+    const bool by_epochs =
+        strcmp(method, "sparsellm") == 0; /* of which there shall be as many for all windows */
     const lop_setting how[] = {{"sparsity-ratio", "0.43"},
                                {"losses", "on"},
                                {"forward-batch", "1"},
                                {"nsamples", windows},
+                               {by_epochs ? "keep-epoch" : NULL, "last"},
                                {NULL, NULL}};
     bench_open(&b, (made_shape){.blocks = blocks});
     prune_try t = bench_try(&b, method, how);
@@ -109,8 +116,8 @@ static int64_t waits_of(const char *method, int32_t blocks, const char *windows,
 static void no_wait_inside_a_pass(void **state)
 {
     (void)state;
-    static const char *const methods[] = {"wanda", "besa", "sparsegpt"};
-    for (int i = 0; i < 6; i++) {
+    static const char *const methods[] = {"wanda", "besa", "sparsegpt", "sparsellm"};
+    for (int i = 0; i < 8; i++) {
         const char *method = methods[i / 2];
         const bool host = i % 2 != 0;
         const int64_t few = waits_of(method, 4, "2", host) - waits_of(method, 2, "2", host);
@@ -155,7 +162,8 @@ static void memory_as_planned(void **state)
         {"wanda", "losses", "on"},        {"wanda", "alpha-search", "on"},  {"wanda", "dtype", "f16"},
         {"besa", "step-windows", "2"},    {"besa", "granularity", "layer"}, {"besa", "optimizer", "adamw"},
         {"besa", "unit", "two-blocks"},   {"besa", "epochs", "300"},        {"sparsegpt", "losses", "on"},
-        {"wanda", "update", "sparsegpt"}, {"besa", "rank-by", "sparsegpt"}, {"sparsegpt", "dtype", "f16"}};
+        {"wanda", "update", "sparsegpt"}, {"besa", "rank-by", "sparsegpt"}, {"sparsegpt", "dtype", "f16"},
+        {"sparsellm", "epochs", "2"},     {"sparsellm", "target", "pinv"}};
     for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) {
         prune_bench b;
         int code = 0;

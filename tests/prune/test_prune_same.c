@@ -85,11 +85,11 @@ static void watch(const lop_event *event, void *user)
 static void stop_and_resume(void **state)
 {
     (void)state;
-    static const char *const methods[] = {"wanda", "magnitude", "besa"};
-    for (int i = 0; i < 8; i++) {
+    static const char *const methods[] = {"wanda", "magnitude", "besa", "sparsellm"};
+    for (int i = 0; i < 9; i++) {
         prune_bench b;
         char *text = NULL;
-        const int method = i < 6 ? i % 2 : 2;
+        const int method = i < 6 ? i % 2 : i < 8 ? 2 : 3;
         const bool dense = i == 4 || i == 5 || i == 7;
         bench_open(&b, small);
         first_run(&b, methods[method]);
@@ -169,6 +169,7 @@ static void kill_and_resume(void **state)
     kill_rounds("wanda", (made_shape){.blocks = 8, .hidden = 192, .ffn = 384, .head_dim = 48}, 12);
     kill_rounds("besa", (made_shape){.blocks = 3, .hidden = 96, .ffn = 200, .head_dim = 24}, 6);
     kill_rounds("sparsegpt", (made_shape){.blocks = 4, .hidden = 96, .ffn = 200, .head_dim = 24}, 6);
+    kill_rounds("sparsellm", (made_shape){.blocks = 4, .hidden = 96, .ffn = 200, .head_dim = 24}, 4);
 }
 
 /* ---- runs that are not the same */

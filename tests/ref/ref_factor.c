@@ -263,3 +263,33 @@ void ref_chol_solve(int32_t side, ref_mat *h, ref_mat *rows)
     free(y);
     free(memory);
 }
+
+/* Each sum rounds by itself, and U's own error goes through both. */
+void ref_inverse_factor_solve(int32_t side, ref_mat *h, ref_mat *rows)
+{
+    const int64_t n = h->cols;
+    double *y = calloc((size_t)n * 3 + 1, sizeof *y), *size = y + n, *off = size + n;
+    if (y == NULL) exit(1);
+    ref_inverse_factor(side, h);
+    for (int64_t r = 0; r < rows->rows; r++) {
+        double *b = rows->at + r * n, *magnitude = rows->magnitude + r * n;
+        for (int64_t j = 0; j < n; j++) {
+            y[j] = size[j] = off[j] = 0.0;
+            for (int64_t k = j; k < n; k++) {
+                y[j] += b[k] * h->at[j * n + k];
+                size[j] += fabs(b[k] * h->at[j * n + k]);
+                off[j] += fabs(b[k]) * h->magnitude[j * n + k];
+            }
+        }
+        for (int64_t j = 0; j < n; j++) {
+            b[j] = magnitude[j] = 0.0;
+            for (int64_t k = 0; k <= j; k++) {
+                const double u = h->at[k * n + j];
+                b[j] += y[k] * u;
+                magnitude[j] += fabs(u) * (2.0 * size[k] + off[k]) + fabs(y[k]) * h->magnitude[k * n + j];
+            }
+        }
+    }
+    rows->terms = h->terms > (double)n ? h->terms : (double)n;
+    free(y);
+}

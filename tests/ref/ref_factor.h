@@ -32,5 +32,6 @@ void ref_inverse_factor(int32_t side, ref_mat *h);
 
 /* h becomes L; rows = rows h^-1. */
 void ref_chol_solve(int32_t side, ref_mat *h, ref_mat *rows);
+void ref_inverse_factor_solve(int32_t side, ref_mat *h, ref_mat *rows); /* of h and its inverse's factor */
 
 #endif

@@ -75,6 +75,9 @@ void ref_softmax_causal(ref_mat *s, const ref_softmax *how);
 void ref_softmax_back(const ref_mat *p, double scale, ref_mat *ds);
 void ref_gate(ref_gate_kind kind, const ref_mat *gate, const ref_mat *up, ref_mat *y); /* up may be NULL */
 void ref_gate_back(ref_gate_kind kind, const ref_mat *dy, ref_mat *gate, ref_mat *up); /* up may be NULL */
+/* f(x) and f'(x); *magnitude: of what makes them up. */
+double ref_gate_value(ref_gate_kind kind, double x, double *magnitude);
+double ref_gate_slope(ref_gate_kind kind, double x, double *magnitude);
 void ref_cross_entropy(const ref_mat *logits, const ref_mat *target, ref_mat *nll);
 void ref_argmax_rows(const ref_mat *x, ref_mat *best);
 
@@ -144,6 +147,23 @@ void ref_wanda_within(const ref_mat *score, const ref_mat *order, const ref_mat 
  * step of a row's chain rounds and what the steps before it leave behind, for one term. */
 void ref_sparsegpt_row(const ref_mat *u, int32_t n, int32_t m, ref_mat *w, ref_mat *keep, ref_mat *e,
                        ref_mat *error);
+
+/* SparseLLM's auxiliary outputs and targets; see kernels/sparsellm.cl. s and gate NULL: without a gate. `rate` 0: Gauss-Newton,
+ * where a magnitude covers what two misfits that f32 does not tell apart leave open. */
+typedef struct ref_auxiliary {
+    ref_gate_kind kind;
+    double rho, rate, most;
+} ref_auxiliary;
+typedef struct ref_auxiliary_mats {
+    ref_mat *z, *s, *up, *gate, *sum;
+    const ref_mat *p;
+} ref_auxiliary_mats;
+void ref_auxiliary_row(const ref_auxiliary *how, const ref_auxiliary_mats *m);
+typedef struct ref_target {
+    const ref_mat *w, *anchor, *diagonal, *mean; /* anchor may be NULL */
+    double fraction, dead;
+} ref_target;
+void ref_target_row(const ref_target *how, ref_mat *b);
 
 /* BESA's: bucket sums of scale dw w by rank; weights of `used` that change sides between was and now; counts and mean
  * rates of rows of logits, where a count's magnitude is the error that rounding allows it near a whole number; gradients

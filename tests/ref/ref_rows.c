@@ -116,7 +116,7 @@ void ref_softmax_back(const ref_mat *p, double scale, ref_mat *ds)
 }
 
 /* f(g); *magnitude receives the sum of the magnitudes of what makes it up. */
-static double activation(ref_gate_kind kind, double g, double *magnitude)
+double ref_gate_value(ref_gate_kind kind, double g, double *magnitude)
 {
     const double inner = 0.79788456080286535588 * (g + 0.044715 * g * g * g); /* sqrt(2 / pi) */
     switch (kind) {
@@ -143,14 +143,14 @@ void ref_gate(ref_gate_kind kind, const ref_mat *gate, const ref_mat *up, ref_ma
     for (int64_t i = 0; i < (int64_t)gate->rows * gate->cols; i++) {
         const double by = up == NULL ? 1.0 : up->at[i];
         double magnitude = 0.0;
-        y->at[i] = activation(kind, gate->at[i], &magnitude) * by;
+        y->at[i] = ref_gate_value(kind, gate->at[i], &magnitude) * by;
         y->magnitude[i] = magnitude * fabs(by);
     }
     y->terms = 2;
 }
 
 /* f'(g), f as above; *magnitude: of its terms, and of what a relative error of an exponent becomes. */
-static double slope(ref_gate_kind kind, double g, double *magnitude)
+double ref_gate_slope(ref_gate_kind kind, double g, double *magnitude)
 {
     const double inner = 1.5957691216057307118 * (g + 0.044715 * g * g * g);    /* twice that above */
     const double rise = 1.5957691216057307118 * (1.0 + 3.0 * 0.044715 * g * g); /* and how it grows */
@@ -181,8 +181,8 @@ void ref_gate_back(ref_gate_kind kind, const ref_mat *dy, ref_mat *gate, ref_mat
     for (int64_t i = 0; i < (int64_t)gate->rows * gate->cols; i++) {
         const double by = dy->at[i] * (up == NULL ? 1.0 : up->at[i]);
         double size = 0.0, steep = 0.0;
-        const double value = activation(kind, gate->at[i], &size);
-        gate->at[i] = by * slope(kind, gate->at[i], &steep);
+        const double value = ref_gate_value(kind, gate->at[i], &size);
+        gate->at[i] = by * ref_gate_slope(kind, gate->at[i], &steep);
         gate->magnitude[i] = fabs(by) * steep;
         if (up == NULL) continue;
         up->at[i] = dy->at[i] * value;
