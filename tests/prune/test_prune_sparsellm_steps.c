@@ -346,7 +346,7 @@ static void nothing_pruned(void **state)
     (void)state;
     for (int k = 0; k < 2; k++) {
         ffn_rig r;
-        ffn_rig_open(&r, prune_backend, k == 0 ? gated : ffn_plain);
+        ffn_rig_open(&r, prune_backend, k == 0 ? ffn_gated : ffn_plain);
         r.target.ratio = 0.0;
         r.options.last = true;
         ffn_rig_run(&r);
