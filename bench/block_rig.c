@@ -51,8 +51,9 @@ static lop_status open_windows(const bench *b, block_rig *r)
 
 static lop_status place_method(lop_type word, block_rig *r)
 {
-    LOP_TRY(lop_statistics_place(r->arena, &r->net, r->x.rows, (r->need.what & LOP_NEED_GRAM) != 0,
-                                 &r->statistics));
+    const lop_statistics_wish wish = {.gram = (r->need.what & LOP_NEED_GRAM) != 0,
+                                      .moments = (r->need.what & LOP_NEED_MOMENTS) != 0};
+    LOP_TRY(lop_statistics_place(r->arena, &r->net, r->x.rows, wish, &r->statistics));
     for (int32_t i = 0; i < r->block.count; i++) {
         const lop_mat w = r->block.linears[i].w;
         LOP_TRY(lop_arena_mat(r->arena, w.rows, (w.cols + 7) / 8, LOP_U8, &r->keep[i]));
@@ -156,6 +157,17 @@ static lop_status open_streams(lop_device *device, lop_type word, block_rig *r)
     return LOP_OK;
 }
 
+static lop_status open_units(block_rig *r)
+{
+    lop_units_rule rule;
+    if (r->method == NULL || r->method->units == NULL) return LOP_OK;
+    LOP_TRY(lop_units_read(r->settings, r->method->units, &rule));
+    rule.by_block = true;
+    LOP_TRY(lop_choice_open(&r->net, r->settings, NULL, &r->choice));
+    const lop_units_plan plan = {&r->net, &r->choice, r->method->units, &rule, &r->target};
+    return lop_units_open(&plan, &r->units);
+}
+
 lop_status block_rig_open(bench *b, block_rig *r)
 {
     r->queue = &b->queue;
@@ -163,6 +175,7 @@ lop_status block_rig_open(bench *b, block_rig *r)
     LOP_TRY(open_windows(b, r));
     LOP_TRY(bench_shape_open(b, &r->file));
     LOP_TRY(lop_net_open(r->file, &r->net));
+    LOP_TRY(open_units(r));
     const lop_type word = lop_walk_word(b->device, &r->net);
     LOP_TRY(open_streams(b->device, word, r));
     LOP_TRY(place(b->device, word, r));
@@ -180,6 +193,8 @@ void block_rig_close(block_rig *r)
     lop_stream_close(&r->input);
     lop_forward_close(r->forward);
     lop_arena_close(r->arena);
+    lop_units_close(&r->units);
+    lop_choice_close(&r->choice);
     lop_net_close(&r->net);
     lop_checkpoint_close(r->file);
 }
@@ -211,13 +226,16 @@ void block_rig_prune_block(block_rig *r, lop_prune_block *out)
                              .count = r->block.count,
                              .tokens = (int64_t)r->sequences * r->tokens,
                              .learning = block_rig_learns(r) ? &r->learning : NULL,
-                             .ffn = block_rig_takes_ffn(r) ? &r->ffn : NULL};
+                             .ffn = block_rig_takes_ffn(r) ? &r->ffn : NULL,
+                             .units = r->units.net != NULL ? &r->units : NULL};
+    if (out->units != NULL) out->units->settled[0] = false; /* each call decides anew */
     for (int32_t i = 0; i < out->count; i++) {
         const lop_linear_view *view = &r->block.linears[i];
         out->linears[i] = (lop_prune_linear){.view = view, .target = r->target, .keep = r->keep[i]};
         if (r->need.what & LOP_NEED_COLSUM_SQ)
             out->linears[i].colsum_sq = r->statistics.colsum_sq[view->input];
         out->linears[i].gram = r->statistics.gram[view->input];
+        if (r->need.what & LOP_NEED_MOMENTS) out->linears[i].moments = &r->statistics.moments[view->input];
         if (r->need.what & LOP_NEED_SPARE) out->linears[i].spare = r->spare.linears[i].w;
     }
 }

@@ -17,6 +17,8 @@ typedef struct block_rig {
     const lop_settings *settings; /* of the call, the method's among them */
     lop_target target;
     lop_need need;
+    lop_choice choice; /* of a method that decides on units: they compete within the block */
+    lop_units units;
     int32_t sequences, batch, tokens; /* windows in all, of one forward call, tokens of one */
     lop_arena *arena;
     lop_block block;

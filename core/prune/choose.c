@@ -175,6 +175,11 @@ void lop_choice_close(lop_choice *c)
     *c = (lop_choice){0};
 }
 
+lop_status lop_choice_leave(lop_choice *c, int32_t block, lop_linear_id id, const char *reason)
+{
+    return lop_strdup(reason, &c->why[block][id]);
+}
+
 bool lop_choice_takes(const lop_choice *c, const lop_net *net, int32_t block, lop_linear_id id)
 {
     return net->blocks[block].linear[id].weight != NULL && c->why[block][id] == NULL;

@@ -19,6 +19,9 @@ LOP_CHECKED lop_status lop_choice_open(const lop_net *net, const lop_settings *s
                                        lop_choice *out);
 void lop_choice_close(lop_choice *c);
 
+/* Leaves out a linear that is chosen, for a reason that is copied. */
+LOP_CHECKED lop_status lop_choice_leave(lop_choice *c, int32_t block, lop_linear_id id, const char *reason);
+
 bool lop_choice_takes(const lop_choice *c, const lop_net *net, int32_t block, lop_linear_id id);
 
 #endif

@@ -11,19 +11,10 @@ static const lop_method method_policy_gradient = {
     .alias = "pg",
     .summary = "structured masks as Bernoulli variables, learned from the model's loss alone",
     .source = "Gao et al. 2024, Bypass Back-propagation: policy gradient for structural pruning"};
-static const lop_method method_magnitude_sp = {.name = "magnitude-sp",
-                                               .summary = "heads and channels by the norm of their weights",
-                                               .source = "FLAP's baselines"};
-static const lop_method method_wanda_sp = {
-    .name = "wanda-sp", .summary = "heads and channels by Wanda's score", .source = "FLAP's baselines"};
-static const lop_method method_flap = {.name = "flap",
-                                       .summary = "heads and channels by fluctuation, with bias compensation",
-                                       .source = "FLAP, An et al. 2023"};
-
 static const lop_method *const methods[] = {
-    &lop_method_magnitude, &lop_method_wanda,     &lop_method_sparsegpt,
-    &lop_method_besa,      &lop_method_sparsellm, &method_policy_gradient,
-    &method_magnitude_sp,  &method_wanda_sp,      &method_flap,
+    &lop_method_magnitude,    &lop_method_wanda,     &lop_method_sparsegpt,
+    &lop_method_besa,         &lop_method_sparsellm, &method_policy_gradient,
+    &lop_method_magnitude_sp, &lop_method_wanda_sp,  &lop_method_flap,
 };
 
 int lop_method_rows(void)

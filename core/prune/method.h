@@ -10,9 +10,11 @@
 #include "core/io/json.h"
 #include "core/model/block.h"
 #include "core/prune/ffn.h"
+#include "core/prune/moments.h"
 #include "core/prune/quant.h"
 #include "core/prune/sparsity.h"
 #include "core/prune/stream.h"
+#include "core/prune/units.h"
 
 /* What the driver prepares before `block` is called. */
 enum {
@@ -23,7 +25,8 @@ enum {
     LOP_NEED_DENSE_STREAM = 1 << 3,
     LOP_NEED_MIDDLE = 1 << 4, /* it wants that between the halves of the block too */
     LOP_NEED_SPARE = 1 << 5,  /* room for changed weights */
-    LOP_NEED_FFN = 1 << 6     /* lop_ffn, of a block alone: span 1 */
+    LOP_NEED_FFN = 1 << 6,    /* lop_ffn, of a block alone: span 1 */
+    LOP_NEED_MOMENTS = 1 << 7 /* means and variances of the inputs of o and down */
 };
 typedef struct lop_need {
     uint32_t what;   /* LOP_NEED_... */
@@ -31,6 +34,10 @@ typedef struct lop_need {
     int32_t epochs;  /* times that it learns from all windows */
     int32_t span;    /* neighbouring blocks that it is given at once, where there are so many */
     int32_t again;   /* times that it has a block run once more (lop_again_fn) */
+    /* Every block is scored before the first is pruned (lop_units_method), with these LOP_NEED_... of what the dense model
+     * has there. */
+    bool surveys;
+    uint32_t survey;
 } lop_need;
 
 enum { LOP_SPAN_MOST = 2 };
@@ -50,11 +57,14 @@ typedef struct lop_prune_linear {
     lop_mat colsum_sq; /* (1, in) f32; absent unless needed */
     /* (in, in) f32, lower triangle, one matrix for linears of one input; read only, absent unless needed */
     lop_mat gram;
-    lop_mat spare; /* (out, in) W: room that `changed` may be, absent unless needed */
-    lop_mat keep;  /* (out, ceil(in/8)) u8: the method fills it */
+    const lop_moments *moments; /* of its input; NULL unless needed */
+    lop_mat spare;              /* (out, in) W: room that `changed` may be, absent unless needed */
+    lop_mat keep;               /* (out, ceil(in/8)) u8: the method fills it */
     /* (out, in) W: absent, or what the method sets for weights to stand in the dense ones' place, dropped ones as they like;
      * it outlives the method's own arena. On the points of `grid` if that is there */
     lop_mat changed;
+    /* (1, out) f32: the method's to fill with what is to stand in the bias's place; absent where the bias stays */
+    lop_mat bias;
     /* What weights are to be rounded to; the method's to fill only if it sets `changed`. */
     lop_quant_grid grid;
 } lop_prune_linear;
@@ -78,8 +88,6 @@ typedef struct lop_learning {
     int32_t windows, tokens;  /* of a step at most; of a window */
 } lop_learning;
 
-typedef struct lop_prune_block lop_prune_block;
-
 /* The block runs with what was decided for its first `count` linears, and the statistics of `input` are gathered anew. */
 typedef lop_status lop_again_fn(const lop_prune_block *block, int32_t count, lop_input_id input);
 
@@ -91,6 +99,7 @@ struct lop_prune_block {
     int32_t count;
     const lop_learning *learning; /* NULL unless needed */
     const lop_ffn *ffn;           /* NULL unless needed */
+    lop_units *units;             /* NULL unless the method decides on units */
     lop_queue *queue;
     lop_arena *arena;
     const lop_settings *settings; /* NULL: the defaults */
@@ -114,6 +123,7 @@ typedef struct lop_method {
     uint32_t needs;            /* LOP_NEED_... */
     const lop_option *options; /* the command line, the documents and the tests read the same table */
     int option_count;
+    const lop_units_method *units; /* NULL: it decides on weights */
     /* Whether the settings make sense for the target, and what they need beyond `needs`. NULL: all do, nothing.
      * LOP_E_ARGUMENT says what does not. */
     lop_status (*ask)(const lop_settings *settings, const lop_target *target, lop_log *log, lop_need *need);
@@ -153,6 +163,7 @@ LOP_CHECKED lop_status lop_method_need(const char *name, const lop_method **out)
 
 extern const lop_method lop_method_magnitude, lop_method_wanda, lop_method_besa, lop_method_sparsegpt,
     lop_method_sparsellm;
+extern const lop_method lop_method_magnitude_sp, lop_method_wanda_sp, lop_method_flap;
 extern const lop_update lop_update_sparsegpt;
 
 #endif

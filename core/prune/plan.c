@@ -115,16 +115,15 @@ static lop_status plan_make(const lop_run *run, json_t **out)
     lop_ffn_places place;
     lop_run_bytes bytes;
     LOP_TRY(lop_run_fit(run, &place, &bytes));
-    const bool forwards = lop_run_forwards(run);
-    const double once = forwards
-                            ? lop_block_flops(&run->net, run->calibration.windows, run->calibration.seqlen) *
-                                  run->net.config->blocks
-                            : 0.0;
+    const double all = lop_block_flops(&run->net, run->calibration.windows, run->calibration.seqlen) *
+                       run->net.config->blocks;
+    const double once = lop_run_walks(run) ? all : 0.0;
     const uint64_t reader = lop_reader_bytes(&run->net, run->call->device, LOP_ON_HOST),
                    disk = disk_bytes(run);
     const double tokens = (double)run->calibration.windows * run->calibration.seqlen;
     const stage stages[] = {
         {"load", bytes.weights, reader, 0, 0.0},
+        {run->need.surveys ? "score" : NULL, bytes.device, reader, 0, run->need.survey != 0 ? all : 0.0},
         {"calibrate", bytes.device, reader, 0,
          once * (lop_run_has_dense_stream(run) ? 2.0 : 1.0) + flops_of_grams(run, false) * tokens},
         {lop_run_learns(run) ? "learn" : NULL, bytes.device, reader, 0, flops_of_learning(run, once)},
@@ -161,6 +160,7 @@ done:
     json_decref(run.lines);
     json_decref(run.blocks);
     lop_calibration_close(&run.calibration);
+    lop_units_close(&run.structure);
     lop_choice_close(&run.choice);
     lop_net_close(&run.net);
     lop_comm_close(&run.self);

@@ -70,7 +70,7 @@ static lop_status machine_open(lop_run *run)
     return LOP_OK;
 }
 
-static lop_status reader_open(lop_run *run, int32_t first, int32_t end, bool dense)
+lop_status lop_run_reader_open(lop_run *run, int32_t first, int32_t end, bool dense)
 {
     const lop_source source = lop_run_written_source(run);
     const lop_reader_plan plan = {.net = &run->net,
@@ -88,8 +88,8 @@ static lop_status reader_open(lop_run *run, int32_t first, int32_t end, bool den
  * written come as they were written unless dense ones are to be gone through. */
 static lop_status walk_open(lop_run *run)
 {
-    return reader_open(run, lop_run_forwards(run) ? 0 : run->done, run->net.config->blocks,
-                       run->done == 0 || run->options.dense_stream);
+    return lop_run_reader_open(run, lop_run_walks(run) ? 0 : run->done, run->net.config->blocks,
+                               run->done == 0 || run->options.dense_stream);
 }
 
 /* The stream of the dense model goes ahead through the blocks that are written: their dense weights are read once more. */
@@ -106,10 +106,11 @@ static lop_status dense_stream_lead(lop_run *run)
 static lop_status blocks_walk(lop_run *run)
 {
     const int32_t blocks = run->net.config->blocks, done = run->done;
-    const bool replays = lop_run_forwards(run), leads = lop_run_has_dense_stream(run) && done > 0;
+    const bool replays = lop_run_walks(run), leads = lop_run_has_dense_stream(run) && done > 0;
     if (done == blocks) return LOP_OK;
     LOP_TRY(machine_open(run));
-    LOP_TRY(leads ? reader_open(run, 0, done, true) : walk_open(run));
+    if (run->need.surveys) LOP_TRY(lop_run_survey(run));
+    LOP_TRY(leads ? lop_run_reader_open(run, 0, done, true) : walk_open(run));
     const double from = lop_clock_seconds();
     if (replays) LOP_TRY(lop_run_embed(run));
     if (leads) LOP_TRY(dense_stream_lead(run));
@@ -181,6 +182,7 @@ static void run_close(lop_run *run, lop_status status)
     json_decref(run->lines);
     json_decref(run->blocks);
     lop_calibration_close(&run->calibration);
+    lop_units_close(&run->structure);
     lop_choice_close(&run->choice);
     lop_net_close(&run->net);
     lop_comm_close(&run->self);

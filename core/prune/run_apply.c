@@ -52,8 +52,7 @@ lop_status lop_run_round_rest(lop_run *run, int32_t index, bool linears)
     return LOP_OK;
 }
 
-/* Queues the way of packed elements to the job's memory. */
-static lop_status fetch(lop_run *run, lop_mat from, lop_job *job, size_t at)
+lop_status lop_run_fetch(lop_run *run, lop_mat from, lop_job *job, size_t at)
 {
     const size_t size = lop_type_bytes(from.type);
     assert(from.ld == from.cols || from.rows <= 1);
@@ -68,7 +67,7 @@ static lop_status bring(lop_run *run, const lop_prune_linear *linear, lop_type a
     const lop_mat w = linear->view->w;
     const int32_t index = (int32_t)(linear->view - run->block->linears);
     const lop_quant_grid *grid = &linear->grid;
-    if (w.type == as) return fetch(run, w, job, at);
+    if (w.type == as) return lop_run_fetch(run, w, job, at);
     const lop_arena_mark mark = lop_arena_here(run->arena);
     lop_status status = LOP_OK;
     LOP_TRY_DONE(lop_arena_mat(run->arena, w.rows, w.cols, as, &rounded));
@@ -76,7 +75,7 @@ static lop_status bring(lop_run *run, const lop_prune_linear *linear, lop_type a
                                  : lop_cast(&run->queue, w, rounded));
     if (as == LOP_F16) LOP_TRY_DONE(lop_run_count_range(run, index, rounded));
     LOP_TRY_DONE(lop_cast(&run->queue, rounded, w));
-    LOP_TRY_DONE(fetch(run, rounded, job, at));
+    LOP_TRY_DONE(lop_run_fetch(run, rounded, job, at));
 done:
     lop_arena_reset(run->arena, mark);
     return status;
@@ -89,8 +88,8 @@ static lop_status grids_fetch(lop_run *run, const lop_quant_grid *grid, lop_job 
     to->grids = grid->scale.cols;
     to->scale = lop_job_place(job, bytes);
     to->zero = lop_job_place(job, bytes);
-    LOP_TRY(fetch(run, grid->scale, job, to->scale));
-    return fetch(run, grid->zero, job, to->zero);
+    LOP_TRY(lop_run_fetch(run, grid->scale, job, to->scale));
+    return lop_run_fetch(run, grid->zero, job, to->zero);
 }
 
 /* Applies, brings and lists one chosen linear. */
@@ -113,7 +112,7 @@ static lop_status apply_linear(lop_run *run, const lop_prune_linear *linear, lop
     LOP_TRY(lop_zero_dropped(&run->queue, keep, w));
     LOP_TRY(bring(run, linear, lop_run_type(out), job, to->values));
     if (linear->grid.bits != 0) LOP_TRY(grids_fetch(run, &linear->grid, job, to));
-    return fetch(run, keep, job, to->bits);
+    return lop_run_fetch(run, keep, job, to->bits);
 }
 
 /* The writer adds to the line of what it writes. Who reads it must know that kept weights are not the source's; on grids that
@@ -150,5 +149,6 @@ lop_status lop_run_apply(lop_run *run, const lop_prune_block *chosen, lop_job *j
     LOP_TRY(lop_run_round_rest(run, run->block->index, false));
     for (int32_t i = 0; i < chosen->count; i++)
         if (chosen->linears[i].block == run->at) LOP_TRY(apply_linear(run, &chosen->linears[i], job));
+    LOP_TRY(lop_run_apply_biases(run, chosen, job));
     return lop_run_count_zeros(run, LOP_COUNT_AFTER);
 }

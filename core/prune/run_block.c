@@ -30,7 +30,7 @@ void lop_run_turn(lop_run *run, int32_t at)
     run->block = run->span[at];
 }
 
-static lop_status load(lop_run *run, int32_t count)
+lop_status lop_run_load(lop_run *run, int32_t count)
 {
     const double from = lop_clock_seconds();
     lop_status status = LOP_OK;
@@ -42,12 +42,20 @@ static lop_status load(lop_run *run, int32_t count)
     return status;
 }
 
+/* Where linear `i` of a block gets another bias; absent where it does not, or no block is meant. */
+static lop_mat bias_of(const lop_run *run, int32_t index, int32_t i)
+{
+    const bool taken = index >= 0 && lop_run_takes_bias(run, index, run->block->linears[i].id);
+    return taken ? run->mats.bias[i] : LOP_NONE;
+}
+
 /* Block k of the span, as lop_run_choose has it. */
 static void choose_block(lop_run *run, int32_t index, int32_t k, lop_prune_block *out)
 {
     const lop_run_mats *m = &run->mats;
     const lop_statistics *statistics = &m->statistics[k];
-    const bool sums = (run->need.what & LOP_NEED_COLSUM_SQ) != 0;
+    const bool sums = (lop_run_gathers(run) & LOP_NEED_COLSUM_SQ) != 0;
+    const bool moments = (lop_run_gathers(run) & LOP_NEED_MOMENTS) != 0;
     const bool spare = (run->need.what & LOP_NEED_SPARE) != 0;
     for (int32_t i = 0; i < run->span[k]->count; i++) {
         const lop_linear_view *view = &run->span[k]->linears[i];
@@ -58,8 +66,10 @@ static void choose_block(lop_run *run, int32_t index, int32_t k, lop_prune_block
                                .target = run->target,
                                .colsum_sq = sums ? statistics->colsum_sq[view->input] : LOP_NONE,
                                .gram = statistics->gram[view->input],
+                               .moments = moments ? &statistics->moments[view->input] : NULL,
                                .spare = spare ? m->other[k].linears[i].w : LOP_NONE,
                                .keep = m->keep[k][i],
+                               .bias = bias_of(run, index + k, i),
                                .grid = m->grid[k][i]};
     }
 }
@@ -78,6 +88,7 @@ void lop_run_choose(lop_run *run, int32_t index, lop_prune_block *out)
     *out = (lop_prune_block){.index = index,
                              .learning = lop_run_learns(run) ? &run->learning : NULL,
                              .ffn = lop_run_keeps_ffn(run) ? &run->ffn : NULL,
+                             .units = run->structure.net != NULL ? &run->structure : NULL,
                              .queue = &run->queue,
                              .arena = run->arena,
                              .settings = run->call->settings,
@@ -176,10 +187,20 @@ static lop_status line_put(lop_run *run, lop_job *job)
     return LOP_OK;
 }
 
+/* Which units stay, and the biases that go with them. */
+static lop_status units_put(lop_run *run, lop_job *job)
+{
+    json_t *units = NULL;
+    LOP_TRY(lop_units_tell(&run->structure, run->block->index, &units));
+    LOP_TRY(lop_json_put(job->block, "units", units));
+    return lop_run_bias_lines(run, job);
+}
+
 static lop_status hand_over(lop_run *run, double from, const lop_run_counts *counts, lop_job *job)
 {
     const double before = counts->loss[LOP_LOSS_BEFORE], after = counts->loss[LOP_LOSS_AFTER];
     LOP_TRY(lop_run_lines(run, counts, job));
+    if (run->structure.net != NULL) LOP_TRY(units_put(run, job));
     LOP_TRY(lop_json_put(job->block, "loss_before", before >= 0 ? json_real(before) : json_null()));
     LOP_TRY(lop_json_put(job->block, "loss_after", after >= 0 ? json_real(after) : json_null()));
     LOP_TRY(learned_put(run, job->block));
@@ -197,7 +218,7 @@ static lop_status finish_block(lop_run *run, const lop_prune_block *chosen, doub
     lop_job *job = NULL;
     LOP_TRY(job_begin(run, run->block->index, &job));
     LOP_TRY(lop_run_apply(run, chosen, job));
-    if (lop_run_forwards(run)) LOP_TRY(lop_run_pass_pruned(run));
+    if (lop_run_walks(run)) LOP_TRY(lop_run_pass_pruned(run));
     LOP_TRY(lop_run_count_look(run, run->block->index, &counts));
     return hand_over(run, from, &counts, job);
 }
@@ -209,14 +230,14 @@ lop_status lop_run_compute(lop_run *run, int32_t index, int32_t count)
     lop_prune_block chosen;
     LOP_TRY(lop_log_check_stop(run->call->log));
     LOP_TRY(lop_run_identity_look(run));
-    LOP_TRY(load(run, count));
+    LOP_TRY(lop_run_load(run, count));
     LOP_TRY(lop_run_count_begin(run));
     for (int32_t k = 0; k < count; k++) {
         lop_run_turn(run, k);
         LOP_TRY(lop_run_count_zeros(run, LOP_COUNT_BEFORE));
     }
     const double loaded = lop_clock_seconds();
-    if (lop_run_forwards(run)) LOP_TRY(lop_run_pass_dense(run, index));
+    if (lop_run_walks(run)) LOP_TRY(lop_run_pass_dense(run, index));
     if (lop_run_has_dense_stream(run)) LOP_TRY(lop_run_pass_beside(run, index));
     for (int32_t k = 0; k < count; k++) {
         lop_run_turn(run, k);
@@ -237,7 +258,7 @@ lop_status lop_run_compute(lop_run *run, int32_t index, int32_t count)
 lop_status lop_run_lead(lop_run *run, int32_t index)
 {
     LOP_TRY(lop_log_check_stop(run->call->log));
-    LOP_TRY(load(run, 1));
+    LOP_TRY(lop_run_load(run, 1));
     return lop_run_pass_beside(run, index);
 }
 
@@ -245,7 +266,7 @@ static lop_status replay(lop_run *run, int32_t index, int32_t count)
 {
     const double from = lop_clock_seconds();
     LOP_TRY(lop_log_check_stop(run->call->log));
-    LOP_TRY(load(run, count));
+    LOP_TRY(lop_run_load(run, count));
     LOP_TRY(lop_run_count_begin(run));
     if (!run->options.dense_stream) LOP_TRY(lop_run_round_rest(run, index, true));
     LOP_TRY(lop_run_pass_replay(run, index));

@@ -79,20 +79,12 @@ static lop_status skipped_add(const lop_run *run, json_t *root)
     return LOP_OK;
 }
 
-static bool is_pruned(const lop_run *run, const lop_tensor *t)
-{
-    for (int32_t b = 0; b < run->choice.blocks; b++)
-        for (int i = 0; i < LOP_LINEAR_COUNT; i++)
-            if (run->net.blocks[b].linear[i].weight == t && run->choice.why[b][i] == NULL) return true;
-    return false;
-}
-
 lop_status lop_run_copy_untouched(void *user)
 {
     lop_run *run = user;
     for (int32_t i = 0; i < lop_checkpoint_count(run->net.file); i++) {
         const lop_tensor *t = lop_checkpoint_at(run->net.file, i);
-        if (!lop_output_holds(run->output, t) || is_pruned(run, t)) continue;
+        if (!lop_output_holds(run->output, t) || lop_run_changes(run, t)) continue;
         if (!atomic_load(&run->handed_over)) LOP_TRY(lop_log_check_stop(run->call->log));
         LOP_TRY(lop_output_copy(run->output, t));
     }
@@ -107,7 +99,7 @@ static lop_status untouched_add(const lop_run *run, json_t *root)
     for (int32_t i = 0; i < lop_checkpoint_count(run->net.file); i++) {
         char digest[LOP_SHA256_TEXT];
         const lop_tensor *t = lop_checkpoint_at(run->net.file, i);
-        if (!lop_output_holds(run->output, t) || is_pruned(run, t)) continue;
+        if (!lop_output_holds(run->output, t) || lop_run_changes(run, t)) continue;
         LOP_TRY(lop_log_check_stop(run->call->log));
         LOP_TRY(lop_output_sha256(run->output, t->name, digest));
         json_t *line = json_pack("{s:s, s:s}", "name", t->name, "sha256", digest);

@@ -44,8 +44,10 @@ static lop_status measure_work(lop_run *run)
 /* What a pass over calibration windows has of block k of a span, and a learner. */
 static lop_status place_pass(lop_run *run, lop_run_mats *m, int32_t k)
 {
-    LOP_TRY(lop_statistics_place(run->arena, &run->net, m->x.rows, (run->need.what & LOP_NEED_GRAM) != 0,
-                                 &m->statistics[k]));
+    const uint32_t gathers = lop_run_gathers(run);
+    const lop_statistics_wish wish = {.gram = (gathers & LOP_NEED_GRAM) != 0,
+                                      .moments = (gathers & LOP_NEED_MOMENTS) != 0};
+    LOP_TRY(lop_statistics_place(run->arena, &run->net, m->x.rows, wish, &m->statistics[k]));
     if (run->options.loss_before || lop_run_learns(run) || (run->need.what & LOP_NEED_SPARE) != 0)
         LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->other[k]));
     if (!lop_run_learns(run)) return LOP_OK;
@@ -78,6 +80,19 @@ static lop_status place_decided(lop_run *run, lop_run_mats *m, int32_t k)
     return LOP_OK;
 }
 
+/* Biases of which some block has one that is written anew. */
+static lop_status place_biases(lop_run *run, lop_run_mats *m)
+{
+    for (int32_t i = 0; run->structure.net != NULL && i < m->blocks[0].count; i++) {
+        const lop_linear_view *view = &m->blocks[0].linears[i];
+        bool taken = false;
+        for (int32_t b = 0; b < run->choice.blocks; b++)
+            taken = taken || lop_run_takes_bias(run, b, view->id);
+        if (taken) LOP_TRY(lop_arena_mat(run->arena, 1, view->w.rows, LOP_F32, &m->bias[i]));
+    }
+    return LOP_OK;
+}
+
 static lop_status place_blocks(lop_run *run, lop_run_mats *m)
 {
     const int32_t span = run->need.span;
@@ -87,6 +102,7 @@ static lop_status place_blocks(lop_run *run, lop_run_mats *m)
     for (int32_t k = 0; k <= span; k++)
         LOP_TRY(lop_block_place(run->arena, &run->net, run->word, &m->blocks[k]));
     for (int32_t k = 0; k < span; k++) LOP_TRY(place_decided(run, m, k));
+    LOP_TRY(place_biases(run, m));
     for (int32_t i = 0; i < m->blocks[0].count; i++) {
         const int32_t rows = m->blocks[0].linears[i].w.rows;
         rows_most = rows > rows_most ? rows : rows_most;
@@ -150,12 +166,13 @@ static size_t embedder_bytes(const lop_run *run, lop_place place)
     return lop_embedder_bytes(&run->net, run->call->device, run->calibration.seqlen, place);
 }
 
-/* Of the embedder and of what products work in. They take turns where embeddings are not projected: it is closed before the
- * first product. */
+/* Of the embedder and of what products work in. They take turns where embeddings are not projected and are needed once: it is
+ * closed before the first product. */
 static size_t turns_bytes(const lop_run *run)
 {
     const size_t embedder = embedder_bytes(run, LOP_ON_DEVICE), products = run->call->device->product_bytes;
-    if (run->net.project_in) return embedder + products;
+    const bool again = run->need.survey != 0 && lop_run_walks(run);
+    if (run->net.project_in || again) return embedder + products;
     return embedder > products ? embedder : products;
 }
 
@@ -201,6 +218,7 @@ size_t lop_run_job_bytes(const lop_run *run)
         for (int i = 0; i < LOP_LINEAR_COUNT; i++) {
             const lop_linear_file *l = &run->net.blocks[b].linear[i];
             if (l->weight == NULL) continue;
+            if (lop_run_takes_bias(run, b, (lop_linear_id)i)) bytes += sizeof(float) * (size_t)l->out + PIECE;
             bytes += lop_dtype_bytes(lop_run_written_as(run, l->weight), (uint64_t)l->out * (uint64_t)l->in) +
                      (size_t)l->out * (((size_t)l->in + 7) / 8) + 4 * (size_t)PIECE;
             if (run->options.quant.bits != 0)

@@ -173,7 +173,7 @@ static lop_status calibration_take(lop_run *run)
 {
     lop_run_options *o = &run->options;
     LOP_TRY(lop_calibration_open(&run->net, run->call->settings, run->call->log, &run->calibration));
-    if (run->calibration.ids == NULL && run->need.what != 0)
+    if (run->calibration.ids == NULL && lop_run_gathers(run) != 0)
         return LOP_FAIL(LOP_E_ARGUMENT, "%s %s needs calibration data: give --calib FILE",
                         run->method->needs != 0 ? "method" : "update",
                         run->method->needs != 0 ? run->method->name : run->update->name);
@@ -222,11 +222,24 @@ static lop_status grids_check(const lop_run *run)
                     run->update != NULL ? run->update->name : run->method->name);
 }
 
+/* Where all blocks compete, scores of all come before the first is pruned. */
+static lop_status survey_read(lop_run *run)
+{
+    const lop_settings *s = run->call->settings;
+    LOP_TRY(lop_units_read(s, run->method->units, &run->structure.rule));
+    if (run->structure.rule.by_block) return LOP_OK;
+    run->need.surveys = true;
+    run->need.survey = run->need.what;
+    run->need.what = 0;
+    return LOP_OK;
+}
+
 /* The windows of a step lie in one batch of the stream. */
 static lop_status need_read(lop_run *run)
 {
     const lop_settings *s = run->call->settings;
     run->need = (lop_need){.what = run->method->needs, .windows = 1, .span = 1};
+    if (run->method->units != NULL) LOP_TRY(survey_read(run));
     if (run->method->ask != NULL) LOP_TRY(run->method->ask(s, &run->target, run->call->log, &run->need));
     LOP_TRY(update_read(run));
     LOP_TRY(grids_check(run));
@@ -237,6 +250,50 @@ static lop_status need_read(lop_run *run)
         LOP_E_ARGUMENT,
         "steps of %d windows do not divide forward-batch %d: give --forward-batch %d or another multiple",
         run->need.windows, batch, run->need.windows);
+}
+
+/* What a method that makes up for what is gone needs and models of most families do not have. */
+static void biases_say(const lop_run *run)
+{
+    if (!run->method->units->makes_up) return;
+    for (int32_t b = 0; b < run->choice.blocks; b++)
+        for (int i = 0; i < LOP_LINEAR_COUNT; i++)
+            if (lop_units_makes_up(&run->structure, b, (lop_linear_id)i)) return;
+    lop_log_say(
+        run->call->log, LOP_EVENT_NOTE,
+        "this model has no biases behind what is removed: method %s chooses by its scores and makes up "
+        "for nothing",
+        run->method->name);
+}
+
+static lop_status units_open(lop_run *run)
+{
+    const lop_units_rule rule = run->structure.rule;
+    const lop_units_plan plan = {.net = &run->net,
+                                 .choice = &run->choice,
+                                 .method = run->method->units,
+                                 .rule = &rule,
+                                 .target = &run->target};
+    if (run->method->units == NULL) return LOP_OK;
+    LOP_TRY(lop_units_open(&plan, &run->structure));
+    biases_say(run);
+    return LOP_OK;
+}
+
+bool lop_run_takes_bias(const lop_run *run, int32_t block, lop_linear_id id)
+{
+    return run->structure.net != NULL && lop_units_takes_bias(&run->structure, block, id);
+}
+
+bool lop_run_changes(const lop_run *run, const lop_tensor *t)
+{
+    for (int32_t b = 0; b < run->choice.blocks; b++)
+        for (int i = 0; i < LOP_LINEAR_COUNT; i++) {
+            const lop_linear_file *l = &run->net.blocks[b].linear[i];
+            if (l->weight == t) return run->choice.why[b][i] == NULL;
+            if (l->bias == t) return lop_run_takes_bias(run, b, (lop_linear_id)i);
+        }
+    return false;
 }
 
 static lop_status targets_check(const lop_run *run)
@@ -250,9 +307,19 @@ static lop_status targets_check(const lop_run *run)
     return LOP_OK;
 }
 
-bool lop_run_forwards(const lop_run *run)
+bool lop_run_walks(const lop_run *run)
 {
     return run->calibration.ids != NULL && (run->need.what != 0 || run->options.loss_after);
+}
+
+bool lop_run_forwards(const lop_run *run)
+{
+    return lop_run_walks(run) || (run->calibration.ids != NULL && run->need.survey != 0);
+}
+
+uint32_t lop_run_gathers(const lop_run *run)
+{
+    return run->need.what | run->need.survey;
 }
 
 bool lop_run_learns(const lop_run *run)
@@ -337,6 +404,7 @@ lop_status lop_run_prepare(lop_run *run, const lop_prune_call *call)
         return LOP_FAIL(LOP_E_UNSUPPORTED, "a prune of several ranks is not in this version: run one");
     LOP_TRY(lop_net_open(call->model, &run->net));
     LOP_TRY(lop_choice_open(&run->net, call->settings, call->log, &run->choice));
+    LOP_TRY(units_open(run));
     LOP_TRY(targets_check(run));
     spans_settle(run);
     LOP_TRY(lop_run_quant_check(run));

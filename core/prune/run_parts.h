@@ -48,6 +48,7 @@ typedef struct lop_run_mats {
     lop_mat linear_count; /* (the most rows of a linear, 1) u32: scratch of counts over them */
     lop_mat keep[LOP_SPAN_MOST][LOP_LINEAR_COUNT];
     lop_quant_grid grid[LOP_SPAN_MOST][LOP_LINEAR_COUNT]; /* of weights that are rounded to grids */
+    lop_mat bias[LOP_LINEAR_COUNT]; /* (1, out) f32: biases in the place of those that units change */
     lop_statistics statistics[LOP_SPAN_MOST];
 } lop_run_mats;
 
@@ -76,6 +77,7 @@ typedef struct lop_run {
     lop_need need; /* of the method under these settings */
     lop_net net;
     lop_choice choice;
+    lop_units structure; /* of a method that decides on units; net NULL: it decides on weights */
     lop_calibration calibration;
     char model_sha256[LOP_SHA256_TEXT], fingerprint_sha256[LOP_SHA256_TEXT];
     lop_comm self, *comm;
@@ -119,9 +121,11 @@ typedef struct lop_run {
     double began;
 } lop_run;
 
-/* True if the run feeds calibration windows through blocks at all; if its method learns from them, and towards a stream
- * that goes through dense blocks alone; and if what the dense block makes of them is kept. */
+/* True if the run feeds calibration windows through blocks at all; and while it prunes them, not only before. If its method
+ * learns from them, and towards a stream that goes through dense blocks alone; and if what the dense block makes of them is
+ * kept. */
 bool lop_run_forwards(const lop_run *run);
+bool lop_run_walks(const lop_run *run);
 bool lop_run_learns(const lop_run *run);
 bool lop_run_has_dense_stream(const lop_run *run);
 bool lop_run_keeps_dense(const lop_run *run);
@@ -136,6 +140,22 @@ bool lop_run_keeps_added(const lop_run *run);
 
 /* Blocks of the span that begins with block `first`. Those of which nothing is pruned stand alone. */
 int32_t lop_run_span(const lop_run *run, int32_t first);
+
+/* All that the method is given of statistics, before it prunes or while it does: LOP_NEED_... */
+uint32_t lop_run_gathers(const lop_run *run);
+
+/* Whether a linear's bias is written anew, and whether anybody writes a tensor anew. */
+bool lop_run_takes_bias(const lop_run *run, int32_t block, lop_linear_id id);
+bool lop_run_changes(const lop_run *run, const lop_tensor *t);
+
+/* The next blocks from the reader, as a span (run_block.c). */
+LOP_CHECKED lop_status lop_run_load(lop_run *run, int32_t count);
+
+/* Reads blocks [first, end), `dense` or as they are written where they are (run.c). */
+LOP_CHECKED lop_status lop_run_reader_open(lop_run *run, int32_t first, int32_t end, bool dense);
+
+/* The method scores the units of every block of the dense model, and decides on all (run_survey.c). */
+LOP_CHECKED lop_status lop_run_survey(lop_run *run);
 
 /* Whose turn it is of the span at work. */
 void lop_run_turn(lop_run *run, int32_t at);
@@ -187,6 +207,8 @@ size_t lop_run_job_bytes(const lop_run *run);
  * run->block alone (run_pass.c). They queue and do not wait. */
 LOP_CHECKED lop_status lop_run_embed(lop_run *run); /* waits once, at its end */
 LOP_CHECKED lop_status lop_run_pass_dense(lop_run *run, int32_t index);
+LOP_CHECKED lop_status
+lop_run_pass_survey(lop_run *run); /* statistics, and the stream goes through dense blocks */
 LOP_CHECKED lop_status lop_run_pass_pruned(lop_run *run);
 LOP_CHECKED lop_status lop_run_pass_beside(lop_run *run, int32_t index); /* moves the dense stream on */
 LOP_CHECKED lop_status lop_run_pass_loss(lop_run *run);                  /* measures LOP_LOSS_BEFORE only */
@@ -222,6 +244,13 @@ LOP_CHECKED lop_status lop_run_quant_exact(lop_run *run, const lop_quant_grid *g
 
 /* LOP_E_ARGUMENT: groups that do not divide a linear's columns, or so many grids that no report holds them. */
 LOP_CHECKED lop_status lop_run_quant_check(const lop_run *run);
+
+/* The biases of the block whose turn it is that are written anew, to the job; and their lines of the report (run_bias.c). */
+LOP_CHECKED lop_status lop_run_apply_biases(lop_run *run, const lop_prune_block *chosen, lop_job *job);
+LOP_CHECKED lop_status lop_run_bias_lines(lop_run *run, lop_job *job);
+
+/* Queues the way of packed elements to the job's memory (run_apply.c). */
+LOP_CHECKED lop_status lop_run_fetch(lop_run *run, lop_mat from, lop_job *job, size_t at);
 
 /* The report's lines of all linears, chosen or not; those of the job get theirs to add to. */
 LOP_CHECKED lop_status lop_run_lines(lop_run *run, const lop_run_counts *counts, lop_job *job);

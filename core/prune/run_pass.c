@@ -162,6 +162,20 @@ lop_status lop_run_pass_dense(lop_run *run, int32_t index)
     return needs ? statistics_end(run) : LOP_OK;
 }
 
+lop_status lop_run_pass_survey(lop_run *run)
+{
+    const lop_watch watch = {
+        .fn = lop_statistics_watch, .user = &run->mats.statistics[0], .last_needed = true};
+    LOP_TRY(statistics_begin(run));
+    for (int32_t i = 0; i < run->input.count; i++) {
+        const lop_mat x = batch_x(run, i);
+        LOP_TRY(batch_load(run, &run->input, i, x));
+        LOP_TRY(block_forward(run, run->block, x, &watch));
+        LOP_TRY(stream_put(run, i, x));
+    }
+    return statistics_end(run);
+}
+
 static lop_status put_decided(lop_run *run, const lop_prune_linear *linear)
 {
     const lop_mat w = linear->view->w;

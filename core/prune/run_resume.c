@@ -123,10 +123,10 @@ static lop_status written(void *user, const lop_tensor *t, int64_t first, int64_
     *taken = false;
     for (int32_t b = 0; b < run->done; b++)
         for (int i = 0; i < LOP_LINEAR_COUNT; i++) {
-            if (run->net.blocks[b].linear[i].weight != t) continue;
-            if (!lop_choice_takes(&run->choice, &run->net, b, (lop_linear_id)i)) return LOP_OK;
-            *taken = true;
-            return lop_output_read(run->output, t, first, rows, as, values);
+            const lop_linear_file *l = &run->net.blocks[b].linear[i];
+            if (l->weight != t && l->bias != t) continue;
+            *taken = lop_run_changes(run, t);
+            return *taken ? lop_output_read(run->output, t, first, rows, as, values) : LOP_OK;
         }
     return LOP_OK;
 }

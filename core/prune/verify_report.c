@@ -2,6 +2,7 @@
 #include "core/prune/verify_parts.h"
 
 #include "core/base/memory.h"
+#include "core/prune/units.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,22 +21,47 @@ static const json_t *named(const json_t *list, const char *name)
     return NULL;
 }
 
-const json_t *lop_verify_line(const lop_verifying *v, const char *name)
+/* Of a list that blocks have. */
+static const json_t *listed(const lop_verifying *v, const char *list, const char *name)
 {
     size_t i;
     json_t *block;
     if (v->report == NULL) return NULL;
     json_array_foreach(json_object_get(v->report, "blocks"), i, block)
     {
-        const json_t *line = named(json_object_get(block, "linears"), name);
+        const json_t *line = named(json_object_get(block, list), name);
         if (line != NULL) return line;
     }
     return NULL;
 }
 
+const json_t *lop_verify_line(const lop_verifying *v, const char *name)
+{
+    return listed(v, "linears", name);
+}
+
+const json_t *lop_verify_bias_line(const lop_verifying *v, const char *name)
+{
+    return listed(v, "biases", name);
+}
+
+const json_t *lop_verify_units(const lop_verifying *v, const lop_tensor *linear, const char **kind)
+{
+    for (int32_t b = 0; v->net.family != NULL && b < v->net.config->blocks; b++)
+        for (int i = 0; i < LOP_LINEAR_COUNT; i++) {
+            if (v->net.blocks[b].linear[i].weight != linear) continue;
+            *kind = lop_unit_name(lop_unit_kind_of((lop_linear_id)i));
+            const json_t *block = json_array_get(json_object_get(v->report, "blocks"), (size_t)b);
+            return json_object_get(json_object_get(block, "units"), *kind);
+        }
+    return NULL;
+}
+
 const char *lop_verify_digest(const lop_verifying *v, const char *name)
 {
-    const char *digest = json_string_value(json_object_get(lop_verify_line(v, name), "sha256"));
+    const json_t *line = lop_verify_line(v, name);
+    if (line == NULL) line = lop_verify_bias_line(v, name);
+    const char *digest = json_string_value(json_object_get(line, "sha256"));
     if (digest != NULL || v->report == NULL) return digest;
     return json_string_value(json_object_get(named(json_object_get(v->report, "untouched"), name), "sha256"));
 }
@@ -201,7 +227,10 @@ lop_status lop_verify_counts(lop_verifying *v)
     if (v->report == NULL) return LOP_OK;
     LOP_TRY(list_there(v, json_object_get(v->report, "untouched")));
     json_array_foreach(json_object_get(v->report, "blocks"), i, block)
+    {
         LOP_TRY(list_there(v, json_object_get(block, "linears")));
+        LOP_TRY(list_there(v, json_object_get(block, "biases")));
+    }
     const json_t *zeros = json_object_get(json_object_get(v->report, "sparsity"), "zeros");
     if (json_is_integer(zeros) && json_integer_value(zeros) == v->zeros) return LOP_OK;
     return lop_verify_fail(v, NULL, NULL, 0, "the linears hold %lld zeros, the report says %lld",

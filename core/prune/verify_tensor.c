@@ -233,17 +233,30 @@ done:
     return status;
 }
 
+/* A bias has a zero for every row that is gone. */
+static lop_status bias_check(lop_verifying *v, const reading *r, const json_t *line)
+{
+    const int64_t dropped = json_integer_value(json_object_get(line, "dropped"));
+    if (r->zeros >= dropped) return LOP_OK;
+    return lop_verify_fail(v, r->t->name, NULL, 0, "holds %lld zeros, the report says that %lld are dropped",
+                           (long long)r->zeros, (long long)dropped);
+}
+
 lop_status lop_verify_untouched(lop_verifying *v, const lop_tensor *t)
 {
     const lop_target none = {0};
     char digest[LOP_SHA256_TEXT];
     reading r = reading_of(t);
+    const json_t *bias = lop_verify_bias_line(v, t->name);
     LOP_TRY(source_find(v, &r));
     if (v->source != NULL && r.before == NULL) v->untouched_identical = false;
     if (!lop_dtype_is_float(t->dtype) || lop_dtype_is_quantised(t->dtype)) return stored_check(v, &r);
+    r.pruned = bias != NULL;
+    r.changed = json_is_true(json_object_get(bias, "changed"));
     LOP_TRY(rows_read(v, &r, &none, digest));
     if (r.wrong > 0) v->untouched_identical = false;
     LOP_TRY(wrong_report(v, &r));
+    LOP_TRY(bias_check(v, &r, bias));
     return digest_check(v, t->name, digest);
 }
 
@@ -292,12 +305,30 @@ static lop_status row_bins_check(lop_verifying *v, const reading *r, const json_
     return LOP_OK;
 }
 
+/* A linear has lost the same part as the units that it is of. */
+static lop_status units_check(lop_verifying *v, const reading *r, const json_t *line)
+{
+    const char *kind = NULL;
+    const json_t *units = lop_verify_units(v, r->t, &kind);
+    const int64_t kept = json_integer_value(json_object_get(units, "kept")),
+                  of = json_integer_value(json_object_get(units, "of")),
+                  dropped = json_integer_value(json_object_get(line, "dropped"));
+    if (units == NULL || (of > 0 && dropped % (r->rows * r->cols / of) == 0 &&
+                          dropped / (r->rows * r->cols / of) == of - kept))
+        return LOP_OK;
+    return lop_verify_fail(
+        v, r->t->name, NULL, 0,
+        "%lld of its weights are dropped, and the report says that %lld of %lld %s are kept",
+        (long long)dropped, (long long)kept, (long long)of, kind);
+}
+
 /* The report's counts of a linear against what the file and the mask show. */
 static lop_status line_check(lop_verifying *v, const reading *r)
 {
     int64_t bins[LOP_ROW_BINS];
     const json_t *line = lop_verify_line(v, r->t->name);
     if (line == NULL) return LOP_OK;
+    LOP_TRY(units_check(v, r, line));
     const int64_t zeros = json_integer_value(json_object_get(line, "zeros"));
     const int64_t dropped = json_integer_value(json_object_get(line, "dropped"));
     if (zeros != r->zeros)

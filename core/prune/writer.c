@@ -49,9 +49,19 @@ static lop_status write_linear(const lop_writer *w, const lop_job *job, const lo
     return linear->mask == NULL ? LOP_OK : lop_masks_write(w->plan.masks, linear->mask, bits);
 }
 
+static lop_status write_bias(const lop_writer *w, const lop_job *job, const lop_job_bias *bias)
+{
+    char digest[LOP_SHA256_TEXT];
+    const unsigned char *values = (const unsigned char *)job->bytes.host + bias->values;
+    LOP_TRY(lop_output_write(w->plan.output, bias->name, values, bias->bytes));
+    LOP_TRY(lop_sha256_memory(values, bias->bytes, digest));
+    return lop_json_put(bias->json, "sha256", json_string(digest));
+}
+
 static lop_status write_job(const lop_writer *w, const lop_job *job)
 {
     for (int i = 0; i < job->count; i++) LOP_TRY(write_linear(w, job, &job->linears[i]));
+    for (int i = 0; i < job->bias_count; i++) LOP_TRY(write_bias(w, job, &job->biases[i]));
     if (w->plan.masks != NULL) LOP_TRY(lop_file_sync(&w->plan.masks->file));
     if (job->line == NULL) return LOP_OK;
     char *line = json_dumps(job->line, JSON_COMPACT | JSON_ENSURE_ASCII);
@@ -140,7 +150,7 @@ lop_status lop_writer_job(lop_writer *w, lop_job **out)
     const lop_status status = await(w, JOBS - 1);
     lop_job *job = &w->jobs[w->submitted % JOBS];
     (void)pthread_mutex_unlock(&w->mutex);
-    job->count = 0;
+    job->count = job->bias_count = 0;
     job->used = 0;
     job->block = job->line = NULL;
     *out = job;

@@ -28,9 +28,20 @@ typedef struct lop_job_linear {
     json_t *json;               /* borrowed from the block's */
 } lop_job_linear;
 
+/* A bias that is written anew; `json` receives its sha256. */
+typedef struct lop_job_bias {
+    const char *name;
+    lop_linear_id id;
+    size_t values;
+    uint64_t bytes;
+    json_t *json;
+} lop_job_bias;
+
 typedef struct lop_job {
     lop_job_linear linears[LOP_LINEAR_COUNT];
     int count;
+    lop_job_bias biases[LOP_LINEAR_COUNT];
+    int bias_count;
     json_t *block; /* its report; borrowed, untouched by others until it is written */
     json_t *line; /* the journal's, that report or one that has it; NULL: a later job of its unit brings it */
     lop_buf bytes; /* on the host, page-locked: values and bits; the writer's */

@@ -29,7 +29,8 @@
     X(test_prune_sparsegpt)                                                                                  \
     X(test_prune_sparsegpt_solve)                                                                            \
     X(test_prune_sparsellm)                                                                                  \
-    X(test_prune_sparsellm_steps)
+    X(test_prune_sparsellm_steps)                                                                            \
+    X(test_prune_structured)
 
 TEST_GROUPS(TEST_GROUP_DECLARE)
 

@@ -31,7 +31,8 @@ static void block_open(learner *l)
         prune_ok(lop_block_place(l->arena, &l->net, LOP_F32, &l->placed[k]));
         prune_ok(lop_block_place(l->arena, &l->net, LOP_F32, &l->spare[k]));
         prune_ok(lop_tape_place(l->arena, &l->net, LOP_F32, S, T, k > 0, &l->tape[k]));
-        prune_ok(lop_statistics_place(l->arena, &l->net, S * T, false, &l->statistics[k]));
+        prune_ok(lop_statistics_place(l->arena, &l->net, S * T, (lop_statistics_wish){.gram = false},
+                                      &l->statistics[k]));
     }
     prune_ok(lop_arena_mat(l->arena, S * T, hidden, LOP_F32, &l->learning.x));
     prune_ok(lop_forward_open_back(&l->net, &l->device, LOP_F32, S, T, S, &l->forward));

@@ -38,8 +38,8 @@ static lop_status prune_call(void *context)
 static void prune_climbs(void **state)
 {
     (void)state;
-    static const char *const methods[] = {"magnitude", "wanda", "sparsegpt"};
-    for (int i = 0; i < 3; i++) {
+    static const char *const methods[] = {"magnitude", "wanda", "sparsegpt", "flap"};
+    for (int i = 0; i < 4; i++) {
         climb c = {.method = methods[i]};
         bench_open(&c.bench, tiny);
         print_message("%s: %d allocations\n", methods[i], ladder_climb(prune_call, &c));

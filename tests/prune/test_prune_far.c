@@ -67,6 +67,11 @@ static const far_case cases[] = {
      "sparsellm",
      {{"forward-batch", "2"}, {"keep-epoch", "last"}, {NULL, NULL}}},
     {{.family = "opt", .blocks = 2}, "sparsellm", {{"forward-batch", "1"}, {"target", "pinv"}, {NULL, NULL}}},
+    {{.blocks = 3, .family = "opt", .kv_heads = 4, .dtype = LOP_DTYPE_F16}, "flap", {{NULL, NULL}}},
+    {{.blocks = 3, .dtype = LOP_DTYPE_BF16},
+     "wanda-sp",
+     {{"scope", "model"}, {"update", "sparsegpt"}, {"losses", "on"}, {NULL, NULL}}},
+    {{.blocks = 2, .hidden = 192, .ffn = 1100, .head_dim = 48}, "magnitude-sp", {{NULL, NULL}}},
 };
 
 /* The same bytes as on the CPU, hidden states on the device or on the host. */
@@ -116,8 +121,8 @@ static int64_t waits_of(const char *method, int32_t blocks, const char *windows,
 static void no_wait_inside_a_pass(void **state)
 {
     (void)state;
-    static const char *const methods[] = {"wanda", "besa", "sparsegpt", "sparsellm"};
-    for (int i = 0; i < 8; i++) {
+    static const char *const methods[] = {"wanda", "besa", "sparsegpt", "sparsellm", "flap"};
+    for (int i = 0; i < 10; i++) {
         const char *method = methods[i / 2];
         const bool host = i % 2 != 0;
         const int64_t few = waits_of(method, 4, "2", host) - waits_of(method, 2, "2", host);
@@ -163,7 +168,8 @@ static void memory_as_planned(void **state)
         {"besa", "step-windows", "2"},    {"besa", "granularity", "layer"}, {"besa", "optimizer", "adamw"},
         {"besa", "unit", "two-blocks"},   {"besa", "epochs", "300"},        {"sparsegpt", "losses", "on"},
         {"wanda", "update", "sparsegpt"}, {"besa", "rank-by", "sparsegpt"}, {"sparsegpt", "dtype", "f16"},
-        {"sparsellm", "epochs", "2"},     {"sparsellm", "target", "pinv"}};
+        {"sparsellm", "epochs", "2"},     {"sparsellm", "target", "pinv"},  {"flap", "losses", "on"},
+        {"flap", "scope", "block"},       {"wanda-sp", "scope", "model"}};
     for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) {
         prune_bench b;
         int code = 0;

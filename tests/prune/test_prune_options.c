@@ -67,7 +67,7 @@ static void wrong_settings(void **state)
 static void methods(void **state)
 {
     (void)state;
-    static const char *const later[] = {"policy-gradient", "pg", "magnitude-sp", "wanda_sp", "flap"};
+    static const char *const later[] = {"policy-gradient", "pg"};
     prune_bench b;
     char *text = NULL;
     bench_open(&b, (made_shape){.blocks = 1});
