@@ -358,13 +358,18 @@ static lop_status run_rate_slope(lop_queue *q, const ops_set *s)
 static lop_status run_rate_price(lop_queue *q, const ops_set *s)
 {
     const lop_launch_shape one = lop_by_rows(1, OPS_LOGITS, LOP_F32);
-    const lop_arg args[] = {LOP_M(s->rate_slopes),
-                            LOP_M(lop_mat_cols(s->one, 0, 1)),
-                            LOP_M(lop_mat_cols(s->one, 1, 1)),
-                            LOP_F(0.5f),
-                            LOP_F(1.0f),
-                            LOP_I(OPS_LOGITS)};
+    const lop_arg args[] = {LOP_M(s->rate_slopes), LOP_M(lop_mat_cols(s->one, 0, 1)),
+                            LOP_M(s->rate_price),  LOP_F(0.5f),
+                            LOP_F(1.0f),           LOP_I(OPS_LOGITS)};
     return LOP_LAUNCH(q, LOP_KERNEL_rate_price, &one, args);
+}
+
+static lop_status run_rate_tilt(lop_queue *q, const ops_set *s)
+{
+    const lop_launch_shape one = lop_by_rows(1, OPS_RATES, LOP_F32);
+    const lop_arg args[] = {LOP_M(s->rate_price), LOP_M(lop_mat_cols(s->one, 0, 1)),
+                            LOP_M(lop_mat_rows(s->theta_grad, 0, 1)), LOP_F(0.5f), LOP_I(OPS_RATES)};
+    return LOP_LAUNCH(q, LOP_KERNEL_rate_tilt, &one, args);
 }
 
 static lop_status run_rate_grad(lop_queue *q, const ops_set *s)
@@ -436,6 +441,7 @@ static const ops_case table[] = {
     {"rate_mean", run_rate_mean, OPS_OF_LOGITS, 0, 8.0 / OPS_RATES, 0},
     {"rate_slope", run_rate_slope, OPS_OF_LOGITS, 2, 8.0 / OPS_RATES, 40},
     {"rate_price", run_rate_price, OPS_OF_LOGITS, 0, 8.0 / OPS_RATES, 0},
+    {"rate_tilt", run_rate_tilt, OPS_OF_LOGITS, 0, 12.0 / OPS_LOGITS, 0},
     {"quant_range", run_quant_range, OPS_EVERY, 1, 0, 2},
     {"quant_round", run_quant_round, OPS_EVERY, 2, 0, 7},
     {"quant_back", run_quant_back, OPS_EVERY, 1, 4, 12},

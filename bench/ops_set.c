@@ -60,6 +60,7 @@ static lop_status place_logits(lop_arena *a, int32_t R, ops_set *s)
     LOP_TRY(lop_arena_mat(a, OPS_LOGITS, 1, LOP_U32, &s->rate_count));
     LOP_TRY(lop_arena_mat(a, OPS_LOGITS, 1, LOP_F32, &s->rate_mean));
     LOP_TRY(lop_arena_mat(a, OPS_LOGITS, 2, LOP_F32, &s->rate_slopes));
+    LOP_TRY(lop_arena_mat(a, 1, 2, LOP_F32, &s->rate_price));
     return lop_arena_mat(a, OPS_LOGITS, 1, LOP_I64, &s->rate_part);
 }
 
@@ -136,10 +137,11 @@ done:
 /* Results: memory that was never written is not there yet, and the first turn would pay for it. */
 static lop_status touch(lop_queue *q, const ops_set *s)
 {
-    const lop_mat written[] = {
-        s->to[0],  s->to[1],   s->to[2],       s->rank,        s->part,      s->sum,       s->step,
-        s->state,  s->per_row, s->col_scratch, s->all_scratch, s->one,       s->total,     s->was,
-        s->bucket, s->start,   s->theta_grad,  s->rate_count,  s->rate_mean, s->rate_part, s->rate_slopes};
+    const lop_mat written[] = {s->to[0],       s->to[1],      s->to[2],      s->rank,      s->part,
+                               s->sum,         s->step,       s->state,      s->per_row,   s->col_scratch,
+                               s->all_scratch, s->one,        s->total,      s->was,       s->bucket,
+                               s->start,       s->theta_grad, s->rate_count, s->rate_mean, s->rate_part,
+                               s->rate_slopes, s->rate_price};
     for (size_t i = 0; i < sizeof written / sizeof written[0]; i++) LOP_TRY(lop_mat_zero(q, written[i]));
     return LOP_OK;
 }

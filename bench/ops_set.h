@@ -53,6 +53,7 @@ typedef struct ops_set {
     lop_mat rate_count;   /* (OPS_LOGITS, 1) u32, f32 and i64 */
     lop_mat rate_mean, rate_part;
     lop_mat rate_slopes; /* (OPS_LOGITS, 2) f32 */
+    lop_mat rate_price;  /* (1, 2) f32 */
     lop_mat low, high;   /* (R, 1) f32: ranges of a's rows, and their grids of OPS_BITS */
     lop_mat scale, zero;
     lop_mat phi, phi_grad; /* (R, 2) f32: 0 */

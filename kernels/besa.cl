@@ -242,9 +242,9 @@ KERNEL(rate_slope_row)
 #define SPREAD_LEAST 0x1p-32f
 
 /* price[0,0] = p + |p| (s - target) / width, p = -sum_g slopes[g,0] / max(sum_g slopes[g,1], SPREAD_LEAST): what the unit's
- * mean rate must be worth so that the error has no reason to move all rows one way, and, off the target, less or more.  One
- * group.
- *   Shapes   slopes (G, 2), s, price (1, 1) f32 */
+ * mean rate must be worth so that the error has no reason to move all rows one way, and, off the target, less or more.
+ * price[0,1] = what is divided by.  One group.
+ *   Shapes   slopes (G, 2), s (1, 1), price (1, 2) f32 */
 KERNEL(rate_price)
 (HERE IN(f32, slopes), IN(f32, s), OUT(f32, price), const float target, const float width, const int groups)
 {
@@ -262,9 +262,20 @@ KERNEL(rate_price)
             error += errors[l];
             rate += rates[l];
         }
-        const float p = -error / f_max(rate, SPREAD_LEAST);
+        const float spread = f_max(rate, SPREAD_LEAST), p = -error / spread;
         ROW(price, 0)[0] = p + f_abs(p) * ((ROW(s, 0)[0] - target) / width);
+        ROW(price, 0)[1] = spread;
     }
+}
+
+/* first[0,q] += mu q / (rates - 1), mu = (target - s) / price[0,1]: the line that all rows begin on is tilted so that their mean
+ * rate, which grows by price[0,1] mu, comes to the target.  One group.
+ *   Shapes   price (1, 2), s (1, 1), first (1, rates) f32 */
+KERNEL(rate_tilt)
+(HERE IN(f32, price), IN(f32, s), OUT(f32, first), const float target, const int rates)
+{
+    const float mu = (target - ROW(s, 0)[0]) / ROW(price, 0)[1];
+    EACH(q, rates) ROW(first, 0)[q] += mu * ((float)q / (float)(rates - 1));
 }
 
 /* grad[g,:] = the gradient of a row of logits from the bucket sums h of its mask's gradient, -sum_{b<q} h[b] for candidate q,

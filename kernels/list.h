@@ -96,6 +96,7 @@ K(rate_count_row, F32, M, M, M, M, M, I, I, I, I, I, I)
 K(rate_mean, F32, M, M, L, I)
 K(rate_slope_row, F32, M, M, M, M, F, I, I, I, I)
 K(rate_price, F32, M, M, M, F, F, I)
+K(rate_tilt, F32, M, M, M, F, I)
 K(rate_grad_row, F32, M, M, M, M, M, F, F, I, I, I, I)
 
 /* sparsegpt.cl */

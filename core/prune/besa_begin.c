@@ -48,7 +48,7 @@ static lop_status place_linear(lop_arena *a, const lop_besa *b, lop_besa_linear 
 static lop_status place_logits(lop_arena *a, lop_besa *b, int32_t groups)
 {
     const int32_t rates = b->options.buckets + 1;
-    LOP_TRY(lop_arena_mat(a, 1, rates, LOP_F32, &b->base));
+    LOP_TRY(lop_arena_mat(a, LOP_BESA_UNITS, rates, LOP_F32, &b->base));
     LOP_TRY(lop_arena_mat(a, groups, rates, LOP_F32, &b->theta));
     LOP_TRY(lop_arena_mat(a, groups, rates, LOP_F32, &b->grad));
     LOP_TRY(lop_arena_mat(a, groups, 1, LOP_U32, &b->count_all));
@@ -69,7 +69,7 @@ static lop_status place_unit(lop_arena *a, const lop_besa *b, lop_besa_unit *u)
     const int32_t hidden = l->x.cols;
     if (u->want->base != NULL) LOP_TRY(lop_arena_mat(a, l->windows * l->tokens, hidden, LOP_F32, &u->room));
     LOP_TRY(lop_arena_mat(a, 1, hidden, LOP_F32, &u->norm));
-    if (b->options.width > 0.0f) LOP_TRY(lop_arena_mat(a, 1, 1, LOP_F32, &u->price));
+    if (b->options.width > 0.0f) LOP_TRY(lop_arena_mat(a, 1, 2, LOP_F32, &u->price));
     LOP_TRY(lop_arena_mat(a, 1, 2 * (b->steps > 0 ? b->steps : 1), LOP_F32, &u->losses));
     return lop_arena_mat(a, 1, b->steps + 1, LOP_F32, &u->sparsities);
 }
@@ -206,7 +206,8 @@ static lop_status logits_begin(lop_besa *b)
 {
     float base[LOP_BESA_BUCKETS_MOST + 1];
     lop_besa_first_logits(&b->options, base);
-    LOP_TRY(lop_upload(b->block->queue, base, b->base));
+    for (int32_t i = 0; i < b->unit_count; i++)
+        LOP_TRY(lop_upload(b->block->queue, base, lop_mat_rows(b->base, i, 1)));
     return lop_mat_zero(b->block->queue, b->theta);
 }
 

@@ -82,7 +82,8 @@ typedef struct lop_besa_unit {
     lop_mat norm;           /* (1, H) f32: weights of channels in its loss */
     lop_mat losses;         /* (1, 2 steps) f32: a pair a step */
     lop_mat sparsities;     /* (1, steps + 1) f32: expected, before each step and after the last */
-    lop_mat price;          /* (1, 1) f32: of the mean rate, in this step; absent without one */
+    lop_mat
+        price; /* (1, 2) f32: of the mean rate in this step, and what it was divided by; absent without one */
 } lop_besa_unit;
 enum { LOP_BESA_UNITS = 2 };
 
@@ -97,8 +98,8 @@ typedef struct lop_besa {
     int32_t steps;                       /* in all */
     lop_besa_unit units[LOP_BESA_UNITS]; /* the span, or attention and feed-forward */
     int32_t unit_count;
-    float scale;                      /* of gradients of 16-bit words */
-    lop_mat base;                     /* (1, J) f32: the logits that every row begins with */
+    float scale;  /* of gradients of 16-bit words */
+    lop_mat base; /* (LOP_BESA_UNITS, J) f32: the logits that the rows of a unit begin with */
     lop_mat theta, grad, alpha, part; /* of all linears below one another */
     lop_mat count_all;                /* (sum G, 1) u32 */
     lop_mat slopes;                   /* (sum G, 2) f32; absent without a price */

@@ -12,10 +12,16 @@ static const float energy_least = 1e-12f;
 
 /* ---- counts */
 
+/* What the rows of a linear began with: that of its unit. */
+static lop_mat base_of(const lop_besa *b, const lop_besa_linear *l)
+{
+    return lop_mat_rows(b->base, l->unit, 1);
+}
+
 static lop_status count_linear(lop_besa *b, const lop_besa_linear *l)
 {
     const lop_launch_shape shape = lop_by_rows(l->theta.rows, l->theta.cols, LOP_F32);
-    const lop_arg args[] = {LOP_M(b->base),
+    const lop_arg args[] = {LOP_M(base_of(b, l)),
                             LOP_M(l->theta),
                             LOP_M(l->count),
                             LOP_M(l->alpha),
@@ -184,7 +190,7 @@ static double row_part(const lop_besa *b, const lop_besa_linear *l)
 static lop_status slopes_back(lop_besa *b, const lop_besa_linear *l)
 {
     const lop_launch_shape shape = lop_by_rows(l->theta.rows, l->theta.cols, LOP_F32);
-    const lop_arg args[] = {LOP_M(b->base),
+    const lop_arg args[] = {LOP_M(base_of(b, l)),
                             LOP_M(l->theta),
                             LOP_M(l->bucket_sum),
                             LOP_M(l->slopes),
@@ -206,6 +212,17 @@ static lop_status price_of(lop_besa *b, const lop_besa_unit *u, int32_t step)
     return LOP_LAUNCH(b->block->queue, LOP_KERNEL_rate_price, &one, args);
 }
 
+/* Of a unit whose price is of these logits and of sparsity `step`. */
+static lop_status tilt(lop_besa *b, int32_t unit, int32_t step)
+{
+    const lop_besa_unit *u = &b->units[unit];
+    const lop_mat base = lop_mat_rows(b->base, unit, 1);
+    const lop_launch_shape one = lop_by_rows(1, base.cols, LOP_F32);
+    const lop_arg args[] = {LOP_M(u->price), LOP_M(lop_mat_cols(u->sparsities, step, 1)), LOP_M(base),
+                            LOP_F((float)b->options.target), LOP_I(base.cols)};
+    return LOP_LAUNCH(b->block->queue, LOP_KERNEL_rate_tilt, &one, args);
+}
+
 /* What holds the mean rate: the penalty's slope by how far it is off, or a price. */
 static lop_status logits_back(lop_besa *b, const lop_besa_linear *l, int32_t step)
 {
@@ -214,7 +231,7 @@ static lop_status logits_back(lop_besa *b, const lop_besa_linear *l, int32_t ste
     const double target = b->options.target,
                  slope = priced ? 1.0 : 2.0 * (double)b->options.penalty / (target * target);
     const lop_launch_shape shape = lop_by_rows(l->theta.rows, l->theta.cols, LOP_F32);
-    const lop_arg args[] = {LOP_M(b->base),
+    const lop_arg args[] = {LOP_M(base_of(b, l)),
                             LOP_M(l->theta),
                             LOP_M(l->bucket_sum),
                             LOP_M(priced ? u->price : lop_mat_cols(u->sparsities, step, 1)),
@@ -228,17 +245,50 @@ static lop_status logits_back(lop_besa *b, const lop_besa_linear *l, int32_t ste
     return LOP_LAUNCH(b->block->queue, LOP_KERNEL_rate_grad_row, &shape, args);
 }
 
+/* From the slopes of all rows; at sparsity `step` of the units. */
+static lop_status prices_of(lop_besa *b, int32_t step)
+{
+    for (int32_t i = 0; i < b->count; i++) LOP_TRY(slopes_back(b, &b->linears[i]));
+    for (int32_t i = 0; i < b->unit_count; i++)
+        if (b->units[i].count > 0) LOP_TRY(price_of(b, &b->units[i], step));
+    return LOP_OK;
+}
+
 static lop_status all_logits_back(lop_besa *b, int32_t step)
 {
     for (int32_t i = 0; i < b->count; i++) {
         const lop_besa_linear *l = &b->linears[i];
         if (l->bucket_sum.rows != l->bucket.rows)
             LOP_TRY(lop_sum_row_groups(b->block->queue, l->bucket, l->each, l->bucket_sum));
-        if (b->options.width > 0.0f) LOP_TRY(slopes_back(b, l));
     }
-    for (int32_t i = 0; i < b->unit_count && b->options.width > 0.0f; i++)
-        if (b->units[i].count > 0) LOP_TRY(price_of(b, &b->units[i], step));
+    if (b->options.width > 0.0f) LOP_TRY(prices_of(b, step));
     for (int32_t i = 0; i < b->count; i++) LOP_TRY(logits_back(b, &b->linears[i], step));
+    return LOP_OK;
+}
+
+/* Outside of sigmoids, which bound what a turn does, the line that rows began on holds them at the target. */
+static bool tilts(const lop_besa *b)
+{
+    return b->options.form == LOP_BESA_TILTED && b->options.width > 0.0f && b->options.target > 0.0;
+}
+
+static lop_status tilt_all(lop_besa *b, int32_t step)
+{
+    for (int32_t i = 0; i < b->unit_count; i++)
+        if (b->units[i].count > 0) LOP_TRY(tilt(b, i, step));
+    return LOP_OK;
+}
+
+/* The last step's own drift is made good while logits stand. */
+static lop_status drift_end(lop_besa *b)
+{
+    enum { TURNS = 3 };
+    if (!tilts(b) || b->steps == 0) return LOP_OK;
+    for (int turn = 0; turn < TURNS; turn++) {
+        LOP_TRY(prices_of(b, b->steps));
+        LOP_TRY(tilt_all(b, b->steps));
+        LOP_TRY(lop_besa_count(b, b->steps));
+    }
     return LOP_OK;
 }
 
@@ -342,6 +392,7 @@ lop_status lop_besa_gradient(lop_besa_stand *s, lop_mat input)
 static lop_status step_once(lop_besa_stand *s, lop_mat input)
 {
     LOP_TRY(lop_besa_gradient(s, input));
+    if (tilts(s->b)) LOP_TRY(tilt_all(s->b, s->step));
     LOP_TRY(move(s->b, s->step));
     LOP_TRY(lop_method_tell(s->b->block, "optimizer"));
     s->step++;
@@ -376,5 +427,5 @@ lop_status lop_besa_learn(lop_besa *b)
     LOP_TRY(optimizer_begin(b));
     for (int32_t e = 0; e < b->options.epochs; e++)
         for (int32_t i = 0; i < b->block->learning->input->count; i++) LOP_TRY(batch_learn(&s, i));
-    return LOP_OK;
+    return drift_end(b);
 }

@@ -193,7 +193,7 @@ static int price_mats(const case_at *at, case_mat *m)
     m[0] = at->variant == 0 ? (case_mat){at->d[0], 2, LOP_F32, CASE_IN, FILL_INT, 0, 1000, 0}
                             : (case_mat){at->d[0], 2, LOP_F32, CASE_IN, FILL_NONNEG, 0, 0x1p-42, 0};
     m[1] = (case_mat){1, 1, LOP_F32, CASE_IN, FILL_PLAIN, 0, 0, 0};
-    m[2] = (case_mat){1, 1, LOP_F32, CASE_OUT, FILL_KIND, 0, 0, 0};
+    m[2] = (case_mat){1, 2, LOP_F32, CASE_OUT, FILL_KIND, 0, 0, 0};
     return at->d[0] > 0 ? 3 : 0;
 }
 
@@ -209,6 +209,27 @@ static void price_reference(const case_at *at, ref_mat *m)
 {
     (void)at;
     ref_rate_price(&m[0], &m[1], 0.5, 0.25, &m[2]);
+}
+
+static int tilt_mats(const case_at *at, case_mat *m)
+{
+    m[0] = (case_mat){1, 2, LOP_F32, CASE_IN, FILL_INT, 1, 8, 0};
+    m[1] = (case_mat){1, 1, LOP_F32, CASE_IN, FILL_PLAIN, 0, 0, 0};
+    m[2] = (case_mat){1, at->d[1], LOP_F32, CASE_INOUT, FILL_KIND, 0, 0, 0};
+    return at->d[0] > 0 ? 3 : 0;
+}
+
+static lop_status tilt_call(lop_queue *q, const case_at *at, const lop_mat *m)
+{
+    const lop_launch_shape one = lop_by_rows(1, at->d[1], LOP_F32);
+    const lop_arg args[] = {LOP_M(m[0]), LOP_M(m[1]), LOP_M(m[2]), LOP_F(0.5f), LOP_I(at->d[1])};
+    return LOP_LAUNCH(q, LOP_KERNEL_rate_tilt, &one, args);
+}
+
+static void tilt_reference(const case_at *at, ref_mat *m)
+{
+    (void)at;
+    ref_rate_tilt(&m[0], &m[1], 0.5, &m[2]);
 }
 
 static const int32_t logits[][CASE_DIMS] = {{1, 2},    {7, 3},   {5, 101}, {300, 101},
@@ -233,5 +254,7 @@ static const op_case table[] = {
      slope_reference, NULL},
     {"rate_price", 1u << LOP_F32, 1u << KIND_UNIFORM | 1u << KIND_ZERO, 2, CASE_LAUNCH, &shapes_logits,
      price_mats, price_call, price_reference, NULL},
+    {"rate_tilt", 1u << LOP_F32, KINDS_LOGITS, 1, CASE_LAUNCH, &shapes_logits, tilt_mats, tilt_call,
+     tilt_reference, NULL},
 };
 const case_list cases_besa = {table, sizeof table / sizeof table[0]};

@@ -36,7 +36,7 @@ static void logits_set(learner *l, ref_besa *r)
 {
     const int J = l->c->buckets + 1;
     float base[RATES_MOST], *theta = noise_of(r->logits, 5);
-    prune_ok(lop_download(&l->queue, l->besa.base, base));
+    prune_ok(lop_download(&l->queue, lop_mat_rows(l->besa.base, 0, 1), base));
     for (int64_t i = 0; i < r->logits; i++) {
         theta[i] += 0.4f; /* sparsities and so penalties that are not the target's */
         theta[i] *= (float)(i % J) / (float)J;

@@ -266,7 +266,7 @@ static const steps_case cases[] = {
      {{"simplex", "tilted"}, {"sparsity-ratio", "0.6"}, {"granularity", "layer"}, {"mask-rule", "threshold"}},
      {.group_rows = 0, .map = REF_SOFTMAX_TILTED, .mask = REF_MASK_THRESHOLD, .target = 0.6, .d_coef = 0.05},
      false},
-    {"tilted", {{"simplex", "tilted"}}, {.group_rows = 1, .map = REF_SOFTMAX_SIGMOID}, true},
+    {"tilted", {{"simplex", "tilted"}}, {.group_rows = 1, .map = REF_SOFTMAX_TILTED}, false},
     {"threshold",
      {{"mask-rule", "threshold"}},
      {.group_rows = 1, .map = REF_SOFTMAX_SIGMOID, .mask = REF_MASK_THRESHOLD},

@@ -165,10 +165,12 @@ static void exact_budgets(void **state)
     }
 }
 
+/* Where a tilted line follows they end on the target, as near as its floats can say. */
 static void learned_sparsities(void **state)
 {
     (void)state;
     static const char *const ratios[] = {"0.5", "0.7", "0.9"};
+    static const double within[] = {0.01, 1e-6, 0.01};
     bool good = true;
     for (int i = 0; i < 3; i++) {
         json_t *report = tiny_report(ratios[i], "off"), *block;
@@ -176,8 +178,8 @@ static void learned_sparsities(void **state)
         json_array_foreach(json_object_get(report, "blocks"), b, block)
         {
             const double expected = json_at(block, "learn.expected");
-            print_message("%s, block %zu: %.4f\n", ratios[i], b, expected);
-            good = good && fabs(expected - strtod(ratios[i], NULL)) <= 0.01;
+            print_message("%s, block %zu: %.7f\n", ratios[i], b, expected);
+            good = good && fabs(expected - strtod(ratios[i], NULL)) <= within[i];
         }
         json_decref(report);
     }

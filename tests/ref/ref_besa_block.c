@@ -312,6 +312,12 @@ static void logits_back(ref_besa *b, const double *h)
     }
 }
 
+/* s as what holds the block at its target sees it. */
+static double seen_of(const ref_besa *b, double s)
+{
+    return b->options.float_sparsity ? (double)(float)s : s;
+}
+
 double ref_besa_gradient(ref_besa *b, int first, int windows, bool with_back, ref_besa_step *seen)
 {
     const int64_t one = (int64_t)b->data.T * b->student.hidden, tokens = (int64_t)windows * b->data.T;
@@ -324,7 +330,7 @@ double ref_besa_gradient(ref_besa *b, int first, int windows, bool with_back, re
             ref_block_forward(&b->student, k, w, b->data.T, got + w * one, NULL);
     double *square = channel_squares(b, tokens, y);
     seen->error = ref_error(tokens, b->student.hidden, y, got, square, dy);
-    const double s = b->options.float_sparsity ? (double)(float)seen->sparsity : seen->sparsity;
+    const double s = seen_of(b, seen->sparsity);
     const double penalty = priced ? 0.0 : ref_penalty(s, b->options.target, b->options.penalty, &ds);
     if (with_back) {
         double *h = masks_back(b, first, windows, dy);
@@ -361,6 +367,31 @@ static double rate_of(const ref_besa *b, int step)
     return b->options.lr * (1.0 + cos(pi * step / steps_planned(b))) / 2.0;
 }
 
+static bool tilts(const ref_besa *b)
+{
+    return b->options.map == REF_SOFTMAX_TILTED && b->options.width > 0.0;
+}
+
+/* All rows' line, so that the mean rate, which was s where it grew by b->reach, comes to the target. */
+static void tilt(ref_besa *b, double s)
+{
+    const int B = b->options.buckets;
+    const double mu = (b->options.target - seen_of(b, s)) / fmax(b->reach, 0x1p-32);
+    for (int q = 0; q <= B; q++) b->line[q] += mu * q / B;
+}
+
+/* The last step's own drift. */
+static void settle(ref_besa *b)
+{
+    double *none = ref_doubles(b->logits);
+    for (int turn = 0; turn < 3 && tilts(b); turn++) {
+        const double s = place(b);
+        (void)price_of(b, none, s);
+        tilt(b, s);
+    }
+    free(none);
+}
+
 void ref_besa_learn(ref_besa *b, ref_besa_step *log)
 {
     const ref_besa_options *o = &b->options;
@@ -371,6 +402,7 @@ void ref_besa_learn(ref_besa *b, ref_besa_step *log)
     for (int step = 0; step < ref_besa_steps(b); step++) {
         const int first = step % steps_of_epoch(b) * o->batch, left = b->data.windows - first;
         ref_besa_gradient(b, first, left < o->batch ? left : o->batch, true, &log[step]);
+        if (tilts(b)) tilt(b, log[step].sparsity);
         if (o->optimizer == REF_PRODIGY)
             ref_prodigy_step(&prodigy, rate_of(b, step), b->dtheta, b->theta);
         else
@@ -378,6 +410,7 @@ void ref_besa_learn(ref_besa *b, ref_besa_step *log)
     }
     ref_adamw_close(&adamw);
     ref_prodigy_close(&prodigy);
+    if (ref_besa_steps(b) > 0) settle(b);
     place(b);
     if (o->exact) budget(b);
     student_write(b, false);

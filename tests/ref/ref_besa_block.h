@@ -33,7 +33,7 @@ typedef struct ref_besa_options {
     bool exact;              /* the block loses round(target N) weights in the end */
     double target, penalty;  /* s*, sparsity_beta; l2_alpha is 1 */
     double width;            /* of the price that stands for the penalty; 0: the penalty */
-    bool float_sparsity;     /* penalty and price see s rounded to a float, as the authors' code does */
+    bool float_sparsity;     /* penalty, price and tilt see s rounded to a float, as the authors' code does */
     ref_optimizer optimizer; /* Prodigy: lr 1 as published, d_coef; AdamW: lr, decay */
     double lr, d_coef, decay;
     bool cosine;       /* lr (1 + cos(pi step / steps)) / 2 */
@@ -69,10 +69,11 @@ typedef struct ref_besa {
     int span, linears;                                   /* that are there */
     int64_t logits, weights;
     double *theta, *dtheta; /* (logits), linears in order */
-    double *line;           /* (buckets + 1): the tilted map's, at the target where theta is 0 */
-    double *square;         /* (hidden), of the targets over all windows */
-    double *target;         /* y where the caller gave none */
-    double pull; /* by the block's sparsity, of the last gradient: the penalty's slope, or the price */
+    double *
+        line; /* (buckets + 1): the tilted map's, at the target where theta is 0; with a price it follows theta */
+    double *square; /* (hidden), of the targets over all windows */
+    double *target; /* y where the caller gave none */
+    double pull;    /* by the block's sparsity, of the last gradient: the penalty's slope, or the price */
     double price,
         reach; /* that price as it were at the target, and the slope of sparsities that it is made of */
 } ref_besa;

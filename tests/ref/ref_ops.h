@@ -185,6 +185,7 @@ void ref_rate_slope(const ref_rates *how, const ref_mat *first, const ref_mat *t
                     ref_mat *slopes);
 void ref_rate_price(const ref_mat *slopes, const ref_mat *sparsity, double target, double width,
                     ref_mat *price);
+void ref_rate_tilt(const ref_mat *price, const ref_mat *sparsity, double target, ref_mat *first);
 void ref_rate_grad(const ref_rates *how, const ref_mat *first, const ref_mat *theta, const ref_mat *h,
                    const ref_mat *sparsity, ref_mat *grad);
 

@@ -157,7 +157,19 @@ void ref_rate_price(const ref_mat *slopes, const ref_mat *s, double target, doub
     const double p = -error / rate, most = size / rate;
     price->at[0] = p + fabs(p) * (s->at[0] - target) / width;
     price->magnitude[0] = most * (1.0 + (fabs(s->at[0]) + target) / width);
+    price->at[1] = price->magnitude[1] = rate;
     price->terms = slopes->rows;
+}
+
+void ref_rate_tilt(const ref_mat *price, const ref_mat *s, double target, ref_mat *first)
+{
+    const double mu = (target - s->at[0]) / price->at[1], most = (target + fabs(s->at[0])) / price->at[1];
+    for (int32_t q = 0; q < first->cols; q++) {
+        const double was = first->at[q];
+        first->at[q] += mu * q / (first->cols - 1);
+        first->magnitude[q] = fabs(was) + most;
+    }
+    first->terms = 1.0;
 }
 
 void ref_rate_grad(const ref_rates *how, const ref_mat *first, const ref_mat *theta, const ref_mat *h,
