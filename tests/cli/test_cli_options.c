@@ -131,7 +131,6 @@ static void missing_and_wrong_values_are_named(void **state)
     REFUSES(2, "--method", "prune", TINY, "--sparsity", "0.5", "--save", save);
     REFUSES(2, "how much", MAGNITUDE, "--save", save);
     REFUSES(2, "magnitude, wanda", "prune", TINY, "--method", "wander", "--sparsity", "0.5", "--save", save);
-    REFUSES(3, "not in this version", "prune", TINY, "--method", "flap", "--sparsity", "0.5", "--save", save);
     REFUSES(3, "not in this version", "prune", TINY, "--method", "pg", "--sparsity", "0.5", "--save", save);
     REFUSES(2, "--calib", "prune", TINY, "--method", "wanda", "--sparsity", "0.5", "--save", save);
     REFUSES(2, "512", SMALL(TINY, save), "--seqlen", "513");
