@@ -50,6 +50,7 @@
 #include "kernels/sparsellm.cl"
 
 #if STORE_EXACT
+#include "kernels/chol_end.cl"
 #include "kernels/loss_end.cl"
 #include "kernels/random.cl"
 #include "kernels/rank.cl"

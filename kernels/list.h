@@ -71,16 +71,18 @@ K(all_share, F32, M, M, L, I, I)
 K(all_keep, F32, M, M, M, M, I)
 K(rank_row, F32, M, M, M, I, I)
 
-/* symmetric.cl, tile_factor.cl */
+/* symmetric.cl, tile_factor.cl, chol_end.cl */
 K(mirror_tile, F32, M, I, I)
 K(reverse_row, F32, M, I, I)
-K(clear_above_row, F32, M, I)
 K(diag_get, F32, M, M, I)
 K(diag_mean, F32, M, M, I)
 K(diag_add, F32, M, F, M, I, I, I)
 K(diag_revive, F32, M, F, I)
 K(tile_factor, F32, M, M, M, I, I, I, I)
 K(tile_place_row, F32, M, M, I)
+K(tile_inverse, F32, M, M, I)
+K(chol_look, F32, M, M, M, I, I, I)
+K(chol_end_row, F32, M, M, I, I, I)
 
 /* random.cl */
 K(bernoulli_row, F32, M, M, M, U, I, I, I, I)

@@ -34,13 +34,6 @@ KERNEL(reverse_row)(HERE OUT(f32, x), const int rows, const int cols)
     }
 }
 
-/* h[r,c] = 0 for c > r.  Shapes: h (cols, cols) f32 in place. */
-KERNEL(clear_above_row)(HERE OUT(f32, h), const int cols)
-{
-    GLOBAL f32 *above = ROW(h, GROUP) + (GROUP + 1);
-    EACH(c, cols - 1 - GROUP) above[c] = 0.0f;
-}
-
 /* out[0,i] = h[i,i].  One group.  Shapes: h (n, n) f32, out (1, n) f32. */
 KERNEL(diag_get)(HERE IN(f32, h), OUT(f32, out), const int n)
 {

@@ -1,5 +1,5 @@
-/* tile_factor.cl - the Cholesky factor of one diagonal tile and the inverse of that factor, in local memory; and what puts
- * such inverses where they belong. */
+/* tile_factor.cl - the Cholesky factor of one diagonal tile and the inverse of that factor, in local memory; the inverses of
+ * all such tiles of a factor that is there; and what puts inverses where they belong. */
 
 #define SIDE 64 /* rows and columns of a tile, 16 KiB: core/device/factor.h has the same number */
 
@@ -74,6 +74,43 @@ KERNEL(tile_factor)
         BARRIER;
     }
     NAME(tile_store)(a, root, n, ROW(h, 0), h_ld, ROW(inverse, 0), inverse_ld);
+}
+
+/* tiles[r,:] = row r of the inverse of the tile of l's diagonal that r lies in, zeros above its own.  Group: a tile.  Row k of
+ * the unit matrix is divided by l[k,k] and taken from the rows below, which need column k of l no more: both share the square,
+ * the inverse left of column k.  Shapes: l (cols, cols) f32, lower triangle; tiles (cols, SIDE) f32. */
+KERNEL(tile_inverse)(HERE IN(f32, l), OUT(f32, tiles), const int cols)
+{
+    LOCAL f32 a[SIDE * SIDE], u[SIDE], v[SIDE];
+    const int at = GROUP * SIDE, n = i_min(SIDE, cols - at);
+    EACH_TILE_ROW(i, 0, n) {
+        GLOBAL const f32 *from = ROW(l, at + i) + at;
+        EACH_TILE_COL(j) a[i * SIDE + j] = j <= i ? from[j] : 0.0f;
+    }
+    BARRIER;
+    for (int k = 0; k < n; k++) {
+        const float scale = 1.0f / a[k * SIDE + k];
+        EACH_TILE_ROW(i, k, k + 1) {
+            EACH_TILE_COL(j) u[j] = j < k ? a[i * SIDE + j] * scale : (j == k ? scale : 0.0f);
+        }
+        for (int i = k + 1 + LANE; i < n; i += LANES) {
+            v[i] = a[i * SIDE + k];
+            a[i * SIDE + k] = 0.0f;
+        }
+        BARRIER;
+        EACH_TILE_ROW(i, k + 1, n) {
+            const float taken = v[i];
+            EACH_TILE_COL(j) a[i * SIDE + j] -= taken * u[j];
+        }
+        EACH_TILE_ROW(i, k, k + 1) {
+            EACH_TILE_COL(j) a[i * SIDE + j] = u[j];
+        }
+        BARRIER;
+    }
+    EACH_TILE_ROW(i, 0, n) {
+        GLOBAL f32 *to = ROW(tiles, at + i);
+        for (int j = LANE % i_min(LANES, SIDE); j < n; j += i_min(LANES, SIDE)) to[j] = a[i * SIDE + j];
+    }
 }
 
 /* h[r,:] = row r of the tiles on h's diagonal, 0 beside them up to the end of the tile.  Shapes: tiles (cols, SIDE) f32,

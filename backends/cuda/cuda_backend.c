@@ -1,5 +1,6 @@
 /* cuda_backend.c - NVIDIA GPUs: found and opened, memory, queues, fences, copies. */
 #include "backends/cuda/cuda_backend.h"
+#include "backends/cuda/cuda_factor.h"
 #include "backends/cuda/cuda_fast.h"
 #include "core/base/memory.h"
 
@@ -152,6 +153,7 @@ static void cuda_queue_close(lop_queue *q)
 {
     cuda_queue *queue = q->impl;
     enter_to_close(q->device);
+    cuda_factors_close(queue);
     cuda_products_close(queue->products);
     (void)cudaStreamDestroy(queue->stream);
     lop_free(queue);

@@ -1,5 +1,5 @@
 /* cuda_backend.h - NVIDIA GPUs as devices: memory by cudaMalloc, page-locked memory by cudaHostAlloc, a queue is a stream,
- * a fence an event, products go to cuBLASLt, kernels are those of kernels/ compiled by nvcc. */
+ * a fence an event, products go to cuBLASLt, factors to cuSOLVER, kernels are those of kernels/ compiled by nvcc. */
 #ifndef LOP_BACKENDS_CUDA_BACKEND_H
 #define LOP_BACKENDS_CUDA_BACKEND_H
 
@@ -22,7 +22,8 @@ typedef struct cuda_products cuda_products;
 
 typedef struct cuda_queue {
     cudaStream_t stream;
-    cuda_products *products; /* NULL until the first product */
+    cuda_products *products;           /* NULL until the first product */
+    struct cusolverDnContext *factors; /* cuSOLVER's handle, NULL until the first factor */
 } cuda_queue;
 
 /* Makes the device the calling thread's: what the runtime needs before every call. */

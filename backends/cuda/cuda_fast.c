@@ -1,8 +1,9 @@
 /* cuda_fast.c - the quicker ways of this backend, and what they take: fused attention where rows of 16-bit words start at
- * multiples of 16 bytes and the head size has a kernel. */
+ * multiples of 16 bytes and the head size has a kernel; factors. */
 #include "backends/cuda/cuda_fast.h"
 #include "backends/cuda/cuda_attend.h"
 #include "backends/cuda/cuda_backend.h"
+#include "backends/cuda/cuda_factor.h"
 
 /* Bytes that kernels copy at a time; the most blocks of a grid behind its first dimension, and the least rows of a tile. */
 enum { PIECE = 16, GRID_MOST = 65535, TILE_LEAST = 32 };
@@ -86,4 +87,5 @@ static lop_status attend_back(lop_queue *q, const lop_attend_args *args)
     return cuda_status(cuda_attend_back(stream_of(q), &call), "attention's backward");
 }
 
-const lop_fast lop_cuda_fast = {.attend_takes = attend_takes, .attend = attend, .attend_back = attend_back};
+const lop_fast lop_cuda_fast = {
+    .attend_takes = attend_takes, .attend = attend, .attend_back = attend_back, .chol = cuda_chol};

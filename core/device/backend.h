@@ -56,11 +56,12 @@ typedef struct lop_device { /* one processor */
     size_t align;           /* of a buffer's start, in bytes */
     int units, lanes_max;   /* multiprocessors or cores; the widest group */
     uint32_t product_types; /* bit per lop_type that gemm takes as operands */
-    size_t product_bytes;   /* device memory that a queue's products work in; 0: none, or not known before */
-    bool host_memory;       /* true: device memory is host memory */
-    bool accelerator;       /* true: not a processor of this host, so worth taking before one */
-    lop_math math;          /* set by core: how a model's own products are computed */
-    const lop_fast *fast;   /* set by core: the backend's quicker ways, or NULL: the plain ones alone */
+    size_t
+        product_bytes; /* device memory that a queue's products and factors work in; 0: none, or not known */
+    bool host_memory;  /* true: device memory is host memory */
+    bool accelerator;  /* true: not a processor of this host, so worth taking before one */
+    lop_math math;     /* set by core: how a model's own products are computed */
+    const lop_fast *fast; /* set by core: the backend's quicker ways, or NULL: the plain ones alone */
 } lop_device;
 
 typedef struct lop_fence {
@@ -82,7 +83,7 @@ typedef struct lop_queue {
     lop_device *device;
     void *impl;
     lop_buf stage; /* set by core: page-locked memory that small transfers pass through */
-    lop_buf room;  /* set by core before the first product: the device's product_bytes */
+    lop_buf room;  /* set by core before the first product or factor: the device's product_bytes */
 } lop_queue;
 
 typedef struct lop_mat { /* a row-major view: owns nothing, passed by value; buf NULL: absent */
@@ -152,6 +153,10 @@ struct lop_fast {
     bool (*attend_takes)(const lop_device *device, const lop_attend_args *args);
     lop_status (*attend)(lop_queue *q, const lop_attend_args *args); /* writes out, and log_sum if present */
     lop_status (*attend_back)(lop_queue *q, const lop_attend_args *args); /* writes dq, dk, dv and delta */
+    /* h = L L^T in place, by the lower triangle of h (n, n) f32 alone, n > 0; what lies above it stays or not. f32 without
+     * TF32; may work in the queue's room. info (1, 1) i32 on the device receives 0, or 1 more than the first column whose
+     * pivot is not positive: h holds then what it holds. `taken` false: nothing is queued, the plain way is to do it. */
+    lop_status (*chol)(lop_queue *q, lop_mat h, lop_mat info, bool *taken);
 };
 
 struct lop_backend {

@@ -130,6 +130,13 @@ void lop_queue_close(lop_queue *q)
     *q = (lop_queue){0};
 }
 
+lop_status lop_queue_room(lop_queue *q)
+{
+    const size_t bytes = q->device->product_bytes;
+    if (bytes == 0 || q->room.device != NULL) return LOP_OK;
+    return lop_buf_open(q->device, LOP_ON_DEVICE, bytes, &q->room);
+}
+
 lop_status lop_queue_wait(lop_queue *q)
 {
     return q->device->backend->queue_wait(q);

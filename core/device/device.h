@@ -22,6 +22,8 @@ void lop_device_fast(lop_device *device, bool on);
 LOP_CHECKED lop_status lop_queue_open(lop_device *device, lop_queue *out);
 void lop_queue_close(lop_queue *q); /* waits first */
 LOP_CHECKED lop_status lop_queue_wait(lop_queue *q);
+LOP_CHECKED lop_status
+lop_queue_room(lop_queue *q); /* opens q->room if the device wants one and it is not there */
 
 /* Waits before memory goes that q may still work on, as it does where a function ends half way; what failed before keeps
  * its sentence, and what fails in q then is of no interest. */

@@ -83,18 +83,54 @@ static lop_status panel_factor(lop_queue *q, const chol *c, int32_t at, int32_t 
     return LOP_OK;
 }
 
-static lop_status chol_run(lop_queue *q, const chol *c)
+static lop_status panels_factor(lop_queue *q, const chol *c)
 {
-    const int32_t n = c->h.cols;
-    if (n == 0) return lop_mat_zero(q, c->bad);
-    for (int32_t at = 0; at < n; at += LOP_PANEL) {
-        const int32_t end = lop_lesser(n, at + LOP_PANEL);
+    for (int32_t at = 0; at < c->h.cols; at += LOP_PANEL) {
+        const int32_t end = lop_lesser(c->h.cols, at + LOP_PANEL);
         LOP_TRY(panel_update(q, c, at, end));
         LOP_TRY(panel_factor(q, c, at, end));
     }
+    return LOP_OK;
+}
+
+/* By the backend's own factorisation, where it has one and that takes h; which pivot failed is seen from what it leaves. */
+static lop_status own_factor(lop_queue *q, const chol *c, bool *taken)
+{
+    const lop_fast *fast = q->device->fast;
+    const int32_t n = c->h.cols;
+    const lop_mat diagonal = lop_mat_of(c->scratch.buf, c->scratch.at, 1, n, LOP_F32);
+    *taken = false;
+    if (fast == NULL || fast->chol == NULL) return LOP_OK;
+    LOP_TRY(lop_queue_room(q));
+    LOP_TRY(lop_diagonal(q, c->h, diagonal));
+    LOP_TRY(fast->chol(q, c->h, lop_mat_cols(c->bad, 0, 1), taken));
+    if (!*taken) return LOP_OK;
+    const lop_launch_shape one = lop_by_rows(1, n, LOP_F32);
+    const lop_arg args[] = {LOP_M(c->h),     LOP_M(diagonal), LOP_M(c->bad),
+                            LOP_I(c->first), LOP_I(c->step),  LOP_I(n)};
+    return LOP_LAUNCH(q, LOP_KERNEL_chol_look, &one, args);
+}
+
+static lop_status tiles_invert(lop_queue *q, const chol *c)
+{
+    const int32_t n = c->h.cols;
+    const lop_launch_shape shape = {
+        .groups = n / LOP_TILE + (n % LOP_TILE != 0), .cols = LOP_TILE * LOP_TILE, .word = LOP_F32};
+    const lop_arg args[] = {LOP_M(c->h), LOP_M(c->tiles), LOP_I(n)};
+    return LOP_LAUNCH(q, LOP_KERNEL_tile_inverse, &shape, args);
+}
+
+static lop_status chol_run(lop_queue *q, const chol *c)
+{
+    const int32_t n = c->h.cols;
+    bool taken = false;
+    if (n == 0) return lop_mat_zero(q, c->bad);
+    LOP_TRY(own_factor(q, c, &taken));
+    if (!taken) LOP_TRY(panels_factor(q, c));
     const lop_launch_shape rows = lop_by_rows(n, n, LOP_F32);
-    const lop_arg args[] = {LOP_M(c->h), LOP_I(n)};
-    return LOP_LAUNCH(q, LOP_KERNEL_clear_above_row, &rows, args);
+    const lop_arg args[] = {LOP_M(c->h), LOP_M(c->bad), LOP_I(c->first), LOP_I(c->step), LOP_I(n)};
+    LOP_TRY(LOP_LAUNCH(q, LOP_KERNEL_chol_end_row, &rows, args));
+    return taken ? tiles_invert(q, c) : LOP_OK;
 }
 
 int32_t lop_chol_scratch(int32_t cols)
@@ -141,13 +177,19 @@ lop_status lop_inverse_factor(lop_queue *q, lop_mat h, lop_mat scratch, lop_mat 
     return lop_reverse(q, h);
 }
 
+lop_bad lop_bad_of(const int32_t said[2])
+{
+    lop_bad bad = {.column = said[0] - 1};
+    memcpy(&bad.pivot, &said[1], sizeof bad.pivot);
+    return bad;
+}
+
 lop_status lop_bad_read(lop_queue *q, lop_mat bad, lop_bad *out)
 {
     int32_t said[2] = {0, 0};
     const lop_operand operands[] = {{"bad", bad, 1, 2, LOP_BIT(LOP_I32), LOP_READ}};
     LOP_CHECK(q, "bad_read", operands);
     LOP_TRY(lop_download(q, bad, said));
-    out->column = said[0] - 1;
-    memcpy(&out->pivot, &said[1], sizeof out->pivot);
+    *out = lop_bad_of(said);
     return LOP_OK;
 }

@@ -69,6 +69,7 @@ typedef struct lop_bad {
     int32_t column;
     float pivot;
 } lop_bad;
+lop_bad lop_bad_of(const int32_t said[2]);
 LOP_CHECKED lop_status lop_bad_read(lop_queue *q, lop_mat bad, lop_bad *out); /* waits */
 
 #endif

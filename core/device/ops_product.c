@@ -73,13 +73,6 @@ static lop_status check_batch(const lop_gemm_args *g)
     return LOP_OK;
 }
 
-static lop_status room_open(lop_queue *q)
-{
-    const size_t bytes = q->device->product_bytes;
-    return bytes == 0 || q->room.device != NULL ? LOP_OK
-                                                : lop_buf_open(q->device, LOP_ON_DEVICE, bytes, &q->room);
-}
-
 lop_status lop_gemm(lop_queue *q, const lop_gemm_args *g)
 {
     const int32_t rows = g->ta ? g->a.cols : g->a.rows, inner = g->ta ? g->a.rows : g->a.cols;
@@ -99,7 +92,7 @@ lop_status lop_gemm(lop_queue *q, const lop_gemm_args *g)
                         g->c.cols, g->a.rows, g->a.cols, g->ta ? " transposed" : "", g->b.rows, g->b.cols,
                         g->tb ? " transposed" : "");
     if (g->count == 0 || lop_mat_elements(g->c) == 0) return LOP_OK;
-    LOP_TRY(room_open(q));
+    LOP_TRY(lop_queue_room(q));
     return q->device->backend->gemm(q, g);
 }
 

@@ -14,6 +14,7 @@ void prodigy_without_gradient(void **state);  /* zeros change nothing, NaN stays
 void factor_known(void **state);              /* factors that are known exactly */
 void factor_pivots(void **state);             /* a pivot that fails is told, and nothing stands in for it */
 void factor_large(void **state);              /* large factors by what they multiply to */
+void factor_by_backend(void **state);         /* all of it where a backend has a factorisation of its own */
 void refusals(void **state);                  /* arguments out of range that the table cannot spoil */
 void kernels_covered(void **state);           /* every kernel of list.h ran; last of all */
 

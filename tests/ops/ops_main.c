@@ -88,6 +88,7 @@ int main(int argc, char **argv)
     tests[count++] = (struct CMUnitTest){"known factors", factor_known, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"pivots that fail", factor_pivots, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"large factors", factor_large, NULL, NULL, &h};
+    tests[count++] = (struct CMUnitTest){"factors by the backend's own", factor_by_backend, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"ranges", refusals, NULL, NULL, &h};
     tests[count++] = (struct CMUnitTest){"every kernel has a case", kernels_covered, NULL, NULL, &h};
     if (argc > 2) cmocka_set_test_filter(argv[2]); /* a pattern with * and ? */
