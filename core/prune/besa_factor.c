@@ -20,7 +20,7 @@ lop_status lop_besa_measure_factor(lop_arena *a, const lop_besa *b)
 {
     lop_damped_room room;
     const lop_arena_mark mark = lop_arena_here(a);
-    const lop_status status = lop_damped_place(a, lop_besa_cols_most(b), &room);
+    const lop_status status = lop_damped_place(a, lop_besa_cols_most(b), 1, &room);
     lop_arena_reset(a, mark);
     return status;
 }
@@ -28,7 +28,7 @@ lop_status lop_besa_measure_factor(lop_arena *a, const lop_besa *b)
 static lop_status factors_find(lop_besa *b)
 {
     lop_damped_room room;
-    LOP_TRY(lop_damped_place(b->block->arena, lop_besa_cols_most(b), &room));
+    LOP_TRY(lop_damped_place(b->block->arena, lop_besa_cols_most(b), 1, &room));
     for (int32_t i = 0; i < b->count; i++) {
         lop_besa_linear *l = &b->linears[i];
         if (!lop_method_begins_input(b->block, i)) {

@@ -10,14 +10,21 @@
  * least of them before the others, and cost nothing. Its root and that of its inverse are exact. */
 #define LOP_DAMPED_DEAD 0x1p-80f
 
-/* For inputs of up to n columns. */
+/* For inputs of up to n columns; what `tries` tries say stays until it is read. */
 typedef struct lop_damped_room {
-    lop_mat u;                  /* (n, n) f32 */
-    lop_mat diagonal;           /* (1, n) f32 */
-    lop_mat scratch, mean, bad; /* of the factorisation */
-    lop_mat dead, dead_scratch; /* (1, 1) i64, u32 */
+    lop_mat u;             /* (n, n) f32 */
+    lop_mat diagonal;      /* (1, n) f32 */
+    lop_mat scratch, mean; /* of the factorisation */
+    lop_mat said;          /* (tries, 2) i64: a lop_damped_said each */
+    lop_mat dead_scratch;  /* (1, 1) u32 */
 } lop_damped_room;
-LOP_CHECKED lop_status lop_damped_place(lop_arena *a, int32_t n, lop_damped_room *out);
+LOP_CHECKED lop_status lop_damped_place(lop_arena *a, int32_t n, int32_t tries, lop_damped_room *out);
+
+/* What one try says: columns that never saw an input, and what lop_bad_of reads. */
+typedef struct lop_damped_said {
+    int64_t dead;
+    int32_t bad[2];
+} lop_damped_said;
 
 /* What became of the factor of one input. */
 typedef struct lop_damped {
@@ -29,8 +36,16 @@ typedef struct lop_damped {
 /* Puts `damping`, `escalations` and `dead_columns` into a line of the report. */
 LOP_CHECKED lop_status lop_damped_tell(const lop_damped *damped, json_t *line);
 
+/* One try with this damping, whose U is not what lop_damped_factor says if a pivot failed: row `at` of `said` tells. Queued. */
+LOP_CHECKED lop_status lop_damped_try(lop_queue *q, lop_mat gram, double damping, const lop_damped_room *room,
+                                      int32_t at);
+
+/* What the first `count` tries said. Waits. */
+LOP_CHECKED lop_status lop_damped_read(lop_queue *q, const lop_damped_room *room, int32_t count,
+                                       lop_damped_said *out);
+
 /* U, upper triangular with (G + damping mean(diagonal) I)^-1 = U^T U, from G, the Gram matrix of the linear, which stays as it
- * is. Tries that fail are told to the log. Waits. LOP_E_NUMERIC: no damping helps. */
+ * is. Tries that fail are told to the log. Spoils the first row of `said`. Waits. LOP_E_NUMERIC: no damping helps. */
 LOP_CHECKED lop_status lop_damped_factor(const lop_prune_block *block, const lop_prune_linear *linear,
                                          double damping, const lop_damped_room *room, lop_damped *out);
 

@@ -3,6 +3,7 @@
 #include "core/prune/sparsegpt_parts.h"
 
 #include "core/device/device.h"
+#include "core/device/factor.h"
 #include "core/prune/report.h"
 
 #include <math.h>
@@ -120,10 +121,34 @@ lop_status lop_sparsegpt_next(lop_sparsegpt *s, int32_t index)
     return lop_method_tell(s->block, "solve");
 }
 
+/* Every input is solved as if its factor were there. Which were not is asked once, behind all, and those are solved anew. */
+static lop_status solve_at_once(lop_sparsegpt *s)
+{
+    lop_prune_block *b = s->block;
+    lop_damped_said said[LOP_SPARSEGPT_LINEARS];
+    for (int32_t i = 0; i < b->count; i++) {
+        LOP_TRY(lop_log_check_stop(b->log));
+        if (lop_method_begins_input(b, i)) {
+            LOP_TRY(lop_damped_try(b->queue, b->linears[i].gram, s->options.damping, &s->factor, i));
+            LOP_TRY(lop_method_tell(b, "factor"));
+        }
+        LOP_TRY(lop_sparsegpt_solve(s, i));
+        LOP_TRY(lop_method_tell(b, "solve"));
+    }
+    LOP_TRY(lop_damped_read(b->queue, &s->factor, b->count, said));
+    for (int32_t i = 0, first = 0; i < b->count; i++) {
+        if (lop_method_begins_input(b, i)) first = i;
+        s->factors[i] = (lop_damped){.damping = s->options.damping, .dead = said[first].dead};
+        if (lop_bad_of(said[first].bad).column >= 0) LOP_TRY(lop_sparsegpt_next(s, i));
+    }
+    return LOP_OK;
+}
+
 static lop_status solve_all(lop_sparsegpt *s)
 {
     LOP_TRY(lop_sparsegpt_begin(s));
-    for (int32_t i = 0; i < s->block->count; i++) LOP_TRY(lop_sparsegpt_next(s, i));
+    if (!s->options.sequential) LOP_TRY(solve_at_once(s));
+    for (int32_t i = 0; s->options.sequential && i < s->block->count; i++) LOP_TRY(lop_sparsegpt_next(s, i));
     return lop_sparsegpt_tell(s);
 }
 

@@ -113,14 +113,17 @@ lop_status lop_sparsegpt_solve_from(lop_sparsegpt *s, int32_t index, lop_mat w)
                        .w = w,
                        .u = lop_damped_u(&s->factor, n),
                        .e = lop_mat_of(s->e.buf, s->e.at, rows, lazy, LOP_F32)};
-    const lop_mat row_error = lop_mat_rows(s->row_error, 0, rows);
+    const lop_mat row_error = lop_mat_rows(s->row_error, 0, rows), error = lop_mat_rows(s->error, index, 1);
+    const lop_mat wrong = lop_mat_cols(s->wrong, index, 1);
     LOP_TRY(lop_mat_zero(q, row_error));
+    LOP_TRY(lop_mat_zero(q, error));
+    LOP_TRY(lop_mat_zero(q, wrong));
     for (int32_t first = 0; first < n; first += lazy) LOP_TRY(panels(&v, first, lop_lesser(n, first + lazy)));
-    LOP_TRY(lop_sum(q, row_error, lop_mat_rows(s->error, index, 1)));
+    LOP_TRY(lop_sum(q, row_error, error));
     linear->changed = linear->spare;
     if (w.buf != linear->spare.buf || w.at != linear->spare.at) LOP_TRY(lop_cast(q, w, linear->spare));
     const lop_mat scratch = lop_mat_of(s->select.buf, s->select.at, rows, 1, LOP_U32);
-    return lop_count_not_finite(q, linear->spare, scratch, lop_mat_cols(s->wrong, index, 1));
+    return lop_count_not_finite(q, linear->spare, scratch, wrong);
 }
 
 lop_status lop_sparsegpt_solve(lop_sparsegpt *s, int32_t index)
@@ -177,7 +180,7 @@ lop_status lop_sparsegpt_place(lop_prune_block *block, const lop_sparsegpt_optio
     lop_arena *a = block->arena;
     const most m = most_of(block, options);
     *s = (lop_sparsegpt){.block = block, .options = *options};
-    LOP_TRY(lop_damped_place(a, m.cols, &s->factor));
+    LOP_TRY(lop_damped_place(a, m.cols, LOP_SPARSEGPT_LINEARS, &s->factor));
     if (m.copies) LOP_TRY(place_flat(a, m.weights, LOP_F32, &s->w));
     LOP_TRY(place_flat(a, m.errors, LOP_F32, &s->e));
     LOP_TRY(place_flat(a, m.scores, LOP_F32, &s->score));
