@@ -4,6 +4,7 @@
  * Source of keys and defaults: the configuration_*.py of transformers 4.57 and 5. */
 #include "core/io/config_json.h"
 
+#include "core/io/config_edit.h"
 #include "core/io/json.h"
 
 #include <stdio.h>
@@ -220,6 +221,52 @@ static lop_status read_window(const json_t *root, const family_row *family, lop_
     return LOP_OK;
 }
 
+/* ---- blocks that differ */
+
+/* One number a block, 0 or more; *count 0 when the key is absent. */
+static lop_status read_each(const json_t *root, const char *key, const lop_config *k, int32_t *out,
+                            bool *found)
+{
+    json_t *list = NULL;
+    LOP_TRY(lop_json_array(root, key, &list));
+    *found = list != NULL;
+    if (list == NULL) return LOP_OK;
+    if (json_array_size(list) != (size_t)k->blocks)
+        return LOP_FAIL(LOP_E_FORMAT, "\"%s\" has %zu entries, expected num_hidden_layers, %d", key,
+                        json_array_size(list), k->blocks);
+    for (int32_t b = 0; b < k->blocks; b++) {
+        int64_t value = 0;
+        LOP_TRY(lop_json_value_int(json_array_get(list, (size_t)b), key, 0, SIZE_MOST, &value));
+        out[b] = (int32_t)value;
+    }
+    return LOP_OK;
+}
+
+/* Narrowed models state what each layer has left; query heads go with the key-value head that they share. */
+static lop_status read_widths(const json_t *root, lop_config *k)
+{
+    const bool stated = lop_json_find(root, LOP_EACH_FFN_KEY) || lop_json_find(root, LOP_EACH_KV_KEY);
+    int32_t ffn[LOP_UNEVEN_MOST], kv[LOP_UNEVEN_MOST];
+    bool has_ffn = false, has_kv = false;
+    if (!stated) return LOP_OK;
+    if (k->blocks > LOP_UNEVEN_MOST || k->heads % k->kv_heads != 0 || k->rope.kind == LOP_ROPE_NONE)
+        return LOP_FAIL(
+            LOP_E_UNSUPPORTED,
+            "layers that differ in width are supported up to %d of them, in models with rope and whole "
+            "groups of heads",
+            LOP_UNEVEN_MOST);
+    LOP_TRY(read_each(root, LOP_EACH_FFN_KEY, k, ffn, &has_ffn));
+    LOP_TRY(read_each(root, LOP_EACH_KV_KEY, k, kv, &has_kv));
+    for (int32_t b = 0; b < k->blocks; b++) {
+        const int32_t groups = has_kv ? kv[b] : k->kv_heads;
+        k->each[b] = (lop_widths){groups * (k->heads / k->kv_heads), groups, has_ffn ? ffn[b] : k->ffn};
+        if ((int64_t)groups * (k->heads / k->kv_heads) > SIZE_MOST)
+            return LOP_FAIL(LOP_E_FORMAT, "layer %d has %d key-value heads", b, groups);
+    }
+    lop_config_settle(k);
+    return LOP_OK;
+}
+
 /* ---- the whole */
 
 static lop_status read_heads(const json_t *root, lop_config *out)
@@ -297,6 +344,7 @@ static lop_status read_all(const json_t *root, lop_config *out)
     LOP_TRY(read_biases(root, family, out));
     LOP_TRY(family->learned ? read_learned(root, out) : read_rope(root, &out->rope));
     LOP_TRY(read_window(root, family, out));
+    LOP_TRY(read_widths(root, out));
     return lop_config_check(out);
 }
 
@@ -336,6 +384,41 @@ static lop_status check_rope(const lop_rope_spec *r, int32_t head_dim)
     return LOP_OK;
 }
 
+lop_widths lop_config_widths(const lop_config *k, int32_t block)
+{
+    if (k->uneven && block >= 0) return k->each[block];
+    return (lop_widths){k->heads, k->kv_heads, k->ffn};
+}
+
+void lop_config_settle(lop_config *k)
+{
+    const lop_widths first = k->each[0];
+    k->uneven = first.heads == 0 || first.ffn == 0;
+    k->heads = k->kv_heads = k->ffn = 0;
+    for (int32_t b = 0; b < k->blocks; b++) {
+        const lop_widths w = k->each[b];
+        k->uneven = k->uneven || w.heads != first.heads || w.kv_heads != first.kv_heads || w.ffn != first.ffn;
+        if (w.heads > k->heads) k->heads = w.heads;
+        if (w.kv_heads > k->kv_heads) k->kv_heads = w.kv_heads;
+        if (w.ffn > k->ffn) k->ffn = w.ffn;
+    }
+    if (!k->uneven) memset(k->each, 0, sizeof k->each);
+}
+
+static lop_status check_groups(const lop_config *k)
+{
+    for (int32_t b = 0; b < (k->uneven ? k->blocks : 1); b++) {
+        const lop_widths w = lop_config_widths(k, b);
+        if (w.heads < 0 || w.kv_heads < 0 || w.ffn < 0)
+            return LOP_FAIL(LOP_E_FORMAT, "layer %d has a negative width", b);
+        if (w.heads == 0 && w.kv_heads == 0) continue;
+        if (w.kv_heads == 0 || w.heads == 0 || w.heads % w.kv_heads != 0)
+            return LOP_FAIL(LOP_E_FORMAT, "%d heads cannot share %d key-value heads: expected a multiple",
+                            w.heads, w.kv_heads);
+    }
+    return LOP_OK;
+}
+
 lop_status lop_config_check(const lop_config *k)
 {
     const struct {
@@ -354,9 +437,7 @@ lop_status lop_config_check(const lop_config *k)
         if (sizes[i].value < 1 || sizes[i].value > sizes[i].most)
             return LOP_FAIL(LOP_E_FORMAT, "the %s is %d, expected 1 to %d", sizes[i].name, sizes[i].value,
                             sizes[i].most);
-    if (k->heads % k->kv_heads != 0)
-        return LOP_FAIL(LOP_E_FORMAT, "%d heads cannot share %d key-value heads: expected a multiple",
-                        k->heads, k->kv_heads);
+    LOP_TRY(check_groups(k));
     if ((int64_t)k->heads * k->head_dim > SIZE_MOST)
         return LOP_FAIL(LOP_E_FORMAT, "%d heads of size %d are more than %d wide", k->heads, k->head_dim,
                         SIZE_MOST);

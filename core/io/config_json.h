@@ -25,6 +25,13 @@ typedef struct lop_rope_spec {
     int32_t original_positions;                       /* LLAMA3 */
 } lop_rope_spec;
 
+/* How wide one block is; 0 heads: it has no attention, 0 ffn: no feed-forward. */
+typedef struct lop_widths {
+    int32_t heads, kv_heads, ffn;
+} lop_widths;
+
+#define LOP_UNEVEN_MOST 512 /* blocks of a model whose blocks differ; llama.cpp takes no more */
+
 typedef struct lop_config {
     char family[32]; /* model_type, or GGUF's general.architecture: "llama", "mistral", "qwen2", "opt" */
     int32_t blocks, hidden, ffn, heads, kv_heads, head_dim, vocab, positions;
@@ -41,7 +48,15 @@ typedef struct lop_config {
     char activation[32]; /* "silu", "relu", "gelu", ... as the file says */
     lop_dtype dtype;     /* what the file states; F32 when it states none */
     int32_t bos, eos;    /* -1: none; the first where a list is given */
+    bool uneven; /* blocks differ: heads, kv_heads and ffn are the most of any, and each block has its own */
+    lop_widths each[LOP_UNEVEN_MOST]; /* of uneven ones */
 } lop_config;
+
+/* The widths of a block, or for block -1 the most of any. */
+lop_widths lop_config_widths(const lop_config *config, int32_t block);
+
+/* Sets the most of any and `uneven` from `each`, which is filled for all blocks; blocks that are all alike are even. */
+void lop_config_settle(lop_config *config);
 
 /* Reads config.json text of `size` bytes. LOP_E_FORMAT names the key, what it got and what it expects; an unknown
  * model_type, rope type or a quantization_config is LOP_E_UNSUPPORTED and lists the known ones. */

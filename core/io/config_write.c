@@ -83,6 +83,30 @@ static lop_status add_window(lop_string *s, const lop_config *k)
     return lop_string_print(s, "  \"sliding_window\": null,\n");
 }
 
+/* A list of one number a layer: the key-value heads, or the width of the feed-forward. */
+static lop_status add_each(lop_string *s, const char *key, const lop_config *k, bool heads)
+{
+    LOP_TRY(lop_string_print(s, "  \"%s\": [", key));
+    for (int32_t b = 0; b < k->blocks; b++)
+        LOP_TRY(lop_string_print(s, "%s%d", b ? ", " : "", heads ? k->each[b].kv_heads : k->each[b].ffn));
+    return lop_string_print(s, "],\n");
+}
+
+/* Of the heads only the key-value ones are stated: as many query heads share each in all layers. */
+static lop_status add_widths(lop_string *s, const lop_config *k)
+{
+    if (!k->uneven) return LOP_OK;
+    for (int32_t b = 0; b < k->blocks; b++)
+        if ((int64_t)k->each[b].heads * k->kv_heads != (int64_t)k->each[b].kv_heads * k->heads)
+            return LOP_FAIL(
+                LOP_E_UNSUPPORTED,
+                "config.json cannot say that layer %d has %d heads over %d key-value heads where the "
+                "widest has %d over %d",
+                b, k->each[b].heads, k->each[b].kv_heads, k->heads, k->kv_heads);
+    LOP_TRY(add_each(s, LOP_EACH_FFN_KEY, k, false));
+    return add_each(s, LOP_EACH_KV_KEY, k, true);
+}
+
 static lop_status add_gated(lop_string *s, const lop_config *k)
 {
     const bool llama = strcmp(k->family, "llama") == 0, qwen = strcmp(k->family, "qwen2") == 0;
@@ -98,6 +122,7 @@ static lop_status add_gated(lop_string *s, const lop_config *k)
     LOP_TRY(add_int(s, "intermediate_size", k->ffn));
     LOP_TRY(add_int(s, "num_key_value_heads", k->kv_heads));
     LOP_TRY(add_number(s, "rms_norm_eps", k->norm_eps));
+    LOP_TRY(add_widths(s, k));
     if (llama) {
         LOP_TRY(add_flag(s, "attention_bias", k->qkv_bias));
         LOP_TRY(add_flag(s, "mlp_bias", k->mlp_bias));

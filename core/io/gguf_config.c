@@ -10,7 +10,9 @@
 
 #define TABLE_NAME "rope_freqs.weight"
 
-static const char *const families[] = {"llama", "qwen2"};
+#define UNEVEN "deci" /* the architecture of llama's graph whose blocks may differ in width */
+
+static const char *const families[] = {"llama", "qwen2", UNEVEN};
 
 static const gguf_entry *find(const lop_gguf *g, const char *name, char key[96])
 {
@@ -80,11 +82,17 @@ static const lop_tensor *find_tensor(const lop_gguf *g, const char *name)
     return NULL;
 }
 
+/* In any block: then all that have such a linear must have it. */
 static bool has_bias(const lop_gguf *g, const char *linear)
 {
-    char name[96];
-    (void)snprintf(name, sizeof name, "model.layers.0.%s.bias", linear);
-    return find_tensor(g, name) != NULL;
+    char ending[96];
+    const int size = snprintf(ending, sizeof ending, ".%s.bias", linear);
+    for (int32_t i = 0; i < g->tensor_count; i++) {
+        const char *name = g->tensors[i].name;
+        const size_t n = strlen(name);
+        if (n > (size_t)size && strcmp(name + n - (size_t)size, ending) == 0) return true;
+    }
+    return false;
 }
 
 static lop_status check_family(const lop_gguf *g)
@@ -96,8 +104,8 @@ static lop_status check_family(const lop_gguf *g)
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
         if (strcmp(g->family, families[i]) == 0) return LOP_OK;
     return LOP_FAIL(LOP_E_UNSUPPORTED,
-                    "%s: architecture %s is not supported; known in GGUF files are %s and %s", g->file.path,
-                    g->family, families[0], families[1]);
+                    "%s: architecture %s is not supported; known in GGUF files are %s, %s and %s",
+                    g->file.path, g->family, families[0], families[1], families[2]);
 }
 
 static lop_status check_experts(const lop_gguf *g)
@@ -110,15 +118,64 @@ static lop_status check_experts(const lop_gguf *g)
                     g->file.path, g->family, experts);
 }
 
+/* One number for each block, or one for all. */
+static lop_status find_each(const lop_gguf *g, const char *name, int32_t block, int32_t *out)
+{
+    char key[96];
+    uint64_t value = 0;
+    const gguf_entry *e = find(g, name, key);
+    const bool list = e != NULL && e->type == GGUF_ARRAY;
+    const bool right = e != NULL && (list ? lop_gguf_entry_uint_at(e, (uint64_t)block, &value)
+                                          : lop_gguf_entry_uint(e, &value));
+    if (!right || value > INT32_MAX)
+        return LOP_FAIL(LOP_E_FORMAT, "%s: %s has no whole number for block %d", g->file.path, key, block);
+    *out = (int32_t)value;
+    return LOP_OK;
+}
+
+static lop_status read_each(const lop_gguf *g, lop_config *out)
+{
+    if (out->blocks > LOP_UNEVEN_MOST)
+        return LOP_FAIL(LOP_E_UNSUPPORTED, "%s: " UNEVEN ".block_count is %d; up to %d are supported",
+                        g->file.path, out->blocks, LOP_UNEVEN_MOST);
+    for (int32_t b = 0; b < out->blocks; b++) {
+        lop_widths *w = &out->each[b];
+        LOP_TRY(find_each(g, "feed_forward_length", b, &w->ffn));
+        LOP_TRY(find_each(g, "attention.head_count", b, &w->heads));
+        LOP_TRY(find_each(g, "attention.head_count_kv", b, &w->kv_heads));
+        if (w->heads > 0 && w->kv_heads == 0)
+            return LOP_FAIL(LOP_E_UNSUPPORTED,
+                            "%s: block %d has attention that is one linear, which is not supported",
+                            g->file.path, b);
+    }
+    lop_config_settle(out);
+    return LOP_OK;
+}
+
+static lop_status read_widths(const lop_gguf *g, lop_config *out)
+{
+    bool found;
+    if (strcmp(g->family, UNEVEN) == 0) return read_each(g, out);
+    LOP_TRY(need_int(g, "feed_forward_length", &out->ffn));
+    LOP_TRY(need_int(g, "attention.head_count", &out->heads));
+    LOP_TRY(find_int(g, "attention.head_count_kv", &found, &out->kv_heads));
+    if (!found) out->kv_heads = out->heads;
+    return LOP_OK;
+}
+
+/* Where a head's size is not stated, the first block's heads share the width. */
+static int32_t shared_size(const lop_config *k)
+{
+    const int32_t heads = lop_config_widths(k, 0).heads;
+    return k->hidden / (heads > 0 ? heads : k->heads > 0 ? k->heads : 1);
+}
+
 static lop_status read_heads(const lop_gguf *g, lop_config *out)
 {
     bool found;
     int32_t value_length = 0, turned = 0;
-    LOP_TRY(need_int(g, "attention.head_count", &out->heads));
-    LOP_TRY(find_int(g, "attention.head_count_kv", &found, &out->kv_heads));
-    if (!found) out->kv_heads = out->heads;
     LOP_TRY(find_int(g, "attention.key_length", &found, &out->head_dim));
-    if (!found) out->head_dim = out->hidden / out->heads;
+    if (!found) out->head_dim = shared_size(out);
     LOP_TRY(find_int(g, "attention.value_length", &found, &value_length));
     if (found && value_length != out->head_dim)
         return LOP_FAIL(LOP_E_UNSUPPORTED,
@@ -236,8 +293,8 @@ static lop_status read_sizes(const lop_gguf *g, lop_config *out)
     bool found;
     LOP_TRY(need_int(g, "block_count", &out->blocks));
     LOP_TRY(need_int(g, "embedding_length", &out->hidden));
-    LOP_TRY(need_int(g, "feed_forward_length", &out->ffn));
     LOP_TRY(need_int(g, "context_length", &out->positions));
+    LOP_TRY(read_widths(g, out));
     LOP_TRY(find_real(g, "attention.layer_norm_rms_epsilon", &found, &out->norm_eps));
     if (found) return LOP_OK;
     return LOP_FAIL(LOP_E_FORMAT, "%s: %s.attention.layer_norm_rms_epsilon is missing", g->file.path,
@@ -249,7 +306,8 @@ lop_status lop_gguf_config(const lop_gguf *g, lop_config *out)
     memset(out, 0, sizeof *out);
     LOP_TRY(check_family(g));
     LOP_TRY(check_experts(g));
-    memcpy(out->family, g->family, sizeof out->family);
+    (void)snprintf(out->family, sizeof out->family, "%s",
+                   strcmp(g->family, UNEVEN) == 0 ? "llama" : g->family);
     memcpy(out->activation, "silu", sizeof "silu");
     LOP_TRY(read_sizes(g, out));
     LOP_TRY(read_heads(g, out));

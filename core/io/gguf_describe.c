@@ -3,6 +3,7 @@
 #include "core/io/gguf_header.h"
 #include "core/io/gguf_parts.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +22,16 @@ lop_status lop_gguf_architecture(const lop_config *k, const char **out)
         return LOP_FAIL(LOP_E_UNSUPPORTED,
                         "models of the family %s cannot be written as GGUF; llama, mistral and qwen2 can",
                         k->family);
+    if (k->uneven) {
+        if (k->qkv_bias || k->o_bias || k->mlp_bias)
+            return LOP_FAIL(LOP_E_UNSUPPORTED, "blocks that differ in width and have biases are not written as GGUF");
+        if (strcmp(k->family, "llama") != 0 && (strcmp(k->family, "mistral") != 0 || k->window > 0))
+            return LOP_FAIL(
+                LOP_E_UNSUPPORTED,
+                "blocks of a %s model differ in width; in GGUF those of llama can (architecture deci)",
+                k->family);
+        *out = "deci";
+    }
     if (strcmp(k->activation, "silu") != 0 && strcmp(k->activation, "swish") != 0)
         return LOP_FAIL(LOP_E_UNSUPPORTED, "the activation is %s; GGUF's %s has silu only", k->activation,
                         *out);
@@ -45,6 +56,31 @@ static lop_status put_real(gguf_metadata *m, const char *architecture, const cha
     char key[96];
     (void)snprintf(key, sizeof key, "%s.%s", architecture, name);
     return lop_gguf_put_f32(m, key, (float)value);
+}
+
+/* One number for each block of the file: `field` is its place in lop_widths. */
+static lop_status put_each(gguf_metadata *m, const lop_gguf_plan *p, const char *name, size_t field)
+{
+    char key[96];
+    int32_t values[LOP_UNEVEN_MOST];
+    (void)snprintf(key, sizeof key, "%s.%s", p->architecture, name);
+    for (int32_t b = 0; b < p->blocks; b++)
+        memcpy(&values[b], (const char *)&p->each[b] + field, sizeof values[b]);
+    return lop_gguf_put_words(m, key, GGUF_I32, values, p->blocks);
+}
+
+static lop_status put_widths(gguf_metadata *m, const lop_gguf_plan *p)
+{
+    const lop_config *k = lop_checkpoint_config(p->source);
+    const char *a = p->architecture;
+    if (k->uneven) {
+        LOP_TRY(put_each(m, p, "feed_forward_length", offsetof(lop_widths, ffn)));
+        LOP_TRY(put_each(m, p, "attention.head_count", offsetof(lop_widths, heads)));
+        return put_each(m, p, "attention.head_count_kv", offsetof(lop_widths, kv_heads));
+    }
+    LOP_TRY(put_int(m, a, "feed_forward_length", k->ffn));
+    LOP_TRY(put_int(m, a, "attention.head_count", k->heads));
+    return put_int(m, a, "attention.head_count_kv", k->kv_heads);
 }
 
 /* The folder's or file's own name, without the ending. */
@@ -112,12 +148,10 @@ lop_status lop_gguf_describe(const lop_gguf_plan *p, gguf_metadata *m)
     const lop_config *k = lop_checkpoint_config(p->source);
     const char *a = p->architecture;
     LOP_TRY(put_general(p, m));
-    LOP_TRY(put_int(m, a, "block_count", k->blocks));
+    LOP_TRY(put_int(m, a, "block_count", p->blocks));
     LOP_TRY(put_int(m, a, "context_length", k->positions));
     LOP_TRY(put_int(m, a, "embedding_length", k->hidden));
-    LOP_TRY(put_int(m, a, "feed_forward_length", k->ffn));
-    LOP_TRY(put_int(m, a, "attention.head_count", k->heads));
-    LOP_TRY(put_int(m, a, "attention.head_count_kv", k->kv_heads));
+    LOP_TRY(put_widths(m, p));
     LOP_TRY(put_int(m, a, "attention.key_length", k->head_dim));
     LOP_TRY(put_int(m, a, "attention.value_length", k->head_dim));
     LOP_TRY(put_real(m, a, "attention.layer_norm_rms_epsilon", k->norm_eps));

@@ -77,16 +77,29 @@ static lop_status take_place(gguf_cursor *c, lop_text name, uint64_t elements, l
     return LOP_OK;
 }
 
-/* Converters permute the rows of q and k (weights and biases) of `llama` so that rope turns neighbouring rows. */
+/* The number under `key`, or in its list that of the tensor's block. */
+static bool heads_of(const lop_gguf *g, const char *key, const char *tensor, uint64_t *out)
+{
+    static const char layers[] = "model.layers.";
+    const gguf_entry *e = lop_gguf_find(g, key);
+    if (e == NULL || e->type != GGUF_ARRAY) return e != NULL && lop_gguf_entry_uint(e, out);
+    if (strncmp(tensor, layers, sizeof layers - 1) != 0) return false;
+    return lop_gguf_entry_uint_at(e, strtoull(tensor + sizeof layers - 1, NULL, 10), out);
+}
+
+/* Converters permute the rows of q and k (weights and biases) of `llama` and `deci` so that rope turns neighbouring rows. */
 static lop_status set_rope_heads(const lop_gguf *g, lop_tensor *t)
 {
     const bool q = strstr(t->name, ".self_attn.q_proj.") != NULL,
                k = strstr(t->name, ".self_attn.k_proj.") != NULL;
+    const bool woven = strcmp(g->family, "llama") == 0 || strcmp(g->family, "deci") == 0;
     uint64_t heads;
-    if ((!q && !k) || strcmp(g->family, "llama") != 0) return LOP_OK;
-    const bool own = k && lop_gguf_find(g, "llama.attention.head_count_kv") != NULL;
-    const char *key = own ? "llama.attention.head_count_kv" : "llama.attention.head_count";
-    if (!lop_gguf_uint(g, key, &heads))
+    char own[64], key[64];
+    if ((!q && !k) || !woven) return LOP_OK;
+    (void)snprintf(key, sizeof key, "%s.attention.head_count", g->family);
+    (void)snprintf(own, sizeof own, "%s.attention.head_count_kv", g->family);
+    if (k && lop_gguf_find(g, own) != NULL) memcpy(key, own, sizeof key);
+    if (!heads_of(g, key, t->name, &heads))
         return LOP_FAIL(LOP_E_FORMAT,
                         "%s: %s is missing or no whole number, so the row order of %s is not known",
                         g->file.path, key, t->name);

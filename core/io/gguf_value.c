@@ -120,6 +120,15 @@ bool lop_gguf_entry_uint(const gguf_entry *e, uint64_t *out)
     return true;
 }
 
+bool lop_gguf_entry_uint_at(const gguf_entry *e, uint64_t index, uint64_t *out)
+{
+    const bool whole = e->element == GGUF_U32 || e->element == GGUF_I32;
+    if (e->type != GGUF_ARRAY || !whole || index >= e->count) return false;
+    const uint32_t bits = lop_gguf_load_u32(e->at + 4 * index);
+    *out = bits;
+    return e->element == GGUF_U32 || bits <= INT32_MAX;
+}
+
 bool lop_gguf_entry_real(const gguf_entry *e, double *out)
 {
     float narrow;

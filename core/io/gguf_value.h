@@ -43,6 +43,8 @@ const char *lop_gguf_type_name(gguf_type type); /* "u32" */
 
 /* The value of a scalar entry; false when it is of another type (or, for `uint`, negative). */
 bool lop_gguf_entry_uint(const gguf_entry *e, uint64_t *out); /* of any whole type */
-bool lop_gguf_entry_real(const gguf_entry *e, double *out);   /* of F32 or F64 */
+bool lop_gguf_entry_uint_at(const gguf_entry *e, uint64_t index,
+                            uint64_t *out);                 /* of an array of U32 or I32 */
+bool lop_gguf_entry_real(const gguf_entry *e, double *out); /* of F32 or F64 */
 
 #endif

@@ -12,14 +12,12 @@
 
 /* ---- the header */
 
-static lop_status add_tensor(const lop_gguf_plan *p, const lop_gguf_place *t, lop_string *s)
+static lop_status add_tensor(const lop_gguf_place *t, lop_string *s)
 {
-    const int64_t half = lop_checkpoint_config(p->source)->head_dim / 2; /* of a rope table */
-    const int32_t rank = t->source ? t->source->rank : 1;
     LOP_TRY(lop_gguf_append_text(s, lop_text_of(t->name)));
-    LOP_TRY(lop_gguf_append_u32(s, (uint32_t)rank));
-    for (int32_t d = rank - 1; d >= 0; d--) /* innermost first */
-        LOP_TRY(lop_gguf_append_u64(s, (uint64_t)(t->source ? t->source->shape[d] : half)));
+    LOP_TRY(lop_gguf_append_u32(s, (uint32_t)t->rank));
+    for (int32_t d = t->rank - 1; d >= 0; d--) /* innermost first */
+        LOP_TRY(lop_gguf_append_u64(s, (uint64_t)t->shape[d]));
     LOP_TRY(lop_gguf_append_u32(s, lop_dtype_gguf(t->dtype)));
     return lop_gguf_append_u64(s, t->at);
 }
@@ -33,7 +31,7 @@ static lop_status assemble(lop_gguf_plan *p, const gguf_metadata *m)
     LOP_TRY(lop_gguf_append_u64(s, (uint64_t)p->count));
     LOP_TRY(lop_gguf_append_u64(s, m->count));
     LOP_TRY(lop_string_add(s, m->bytes.at, m->bytes.size));
-    for (int32_t i = 0; i < p->count; i++) LOP_TRY(add_tensor(p, &p->tensors[i], s));
+    for (int32_t i = 0; i < p->count; i++) LOP_TRY(add_tensor(&p->tensors[i], s));
     const size_t beyond = s->size % LOP_GGUF_ALIGNMENT;
     return beyond > 0 ? lop_string_add(s, zeros, LOP_GGUF_ALIGNMENT - beyond) : LOP_OK;
 }
@@ -65,6 +63,8 @@ void lop_gguf_plan_close(lop_gguf_plan *p)
 {
     lop_string_close(&p->header);
     lop_free(p->tensors);
+    lop_free(p->each);
+    lop_free(p->number);
     *p = (lop_gguf_plan){0};
 }
 
@@ -92,13 +92,14 @@ static lop_status write_tensors(const lop_gguf_plan *p, const lop_file *to, lop_
                                      .dtype = t->dtype,
                                      .rope_heads = t->rope_heads};
         LOP_TRY(lop_log_check_stop(log));
-        LOP_TRY(t->source ? lop_tensor_copy_run(&way) : write_table(p, to, way.at));
+        if (t->source) LOP_TRY(lop_tensor_copy_run(&way));
+        if (t->table) LOP_TRY(write_table(p, to, way.at));
         lop_log_progress(log, "tensors", i + 1, p->count);
     }
     return LOP_OK;
 }
 
-/* What lies between tensors is never written, and reads as zeros. */
+/* What lies between tensors, and tensors of zeros, is never written, and reads as zeros. */
 lop_status lop_gguf_write(const lop_gguf_plan *p, const char *path, lop_log *log)
 {
     lop_file file;

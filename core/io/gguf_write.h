@@ -12,9 +12,13 @@
 
 /* A tensor of the file in the making. */
 typedef struct lop_gguf_place {
-    const lop_tensor *source; /* NULL: the table of rope frequencies, which config.json states by its rule */
-    char name[128];           /* as the file spells it */
+    const lop_tensor
+        *source; /* NULL: the table of rope frequencies, which config.json states by its rule, or zeros */
+    bool table;
+    char name[128]; /* as the file spells it */
     lop_dtype dtype;
+    int32_t rank;
+    int64_t shape[2];   /* outermost first */
     int32_t rope_heads; /* > 0: rows are woven for so many heads */
     uint64_t at, bytes; /* from the start of the data */
 } lop_gguf_place;
@@ -24,8 +28,11 @@ typedef struct lop_gguf_plan {
     const char *architecture; /* as the file says it */
     lop_gguf_place *tensors;
     int32_t count, left_out; /* placed; of the source and not written */
-    lop_string header;       /* up to where the data begin */
-    uint64_t bytes;          /* of the data */
+    lop_widths *each;        /* of the blocks of the file, which may be fewer than the source's */
+    int32_t *number;         /* of each block of the source; -1: not written, it has lost both halves */
+    int32_t blocks;
+    lop_string header; /* up to where the data begin */
+    uint64_t bytes;    /* of the data */
 } lop_gguf_plan;
 
 /* Plans the whole file, and reads no tensor. `dtype` NULL: every matrix keeps its type, F16 where it is quantised. The

@@ -95,9 +95,10 @@ typedef struct widths {
     int64_t C, F, Q, K;
 } widths;
 
-static widths widths_of(const lop_config *k)
+static widths widths_of(const lop_config *k, int32_t block)
 {
-    return (widths){k->hidden, k->ffn, (int64_t)k->heads * k->head_dim, (int64_t)k->kv_heads * k->head_dim};
+    const lop_widths w = lop_config_widths(k, block);
+    return (widths){k->hidden, w.ffn, (int64_t)w.heads * k->head_dim, (int64_t)w.kv_heads * k->head_dim};
 }
 
 /* Weight, and with `bias` a bias, of a part of a block. */
@@ -112,6 +113,8 @@ static lop_status add_parts(lop_checkpoint *c, const char *place, const part *pa
     char name[128];
     for (size_t i = 0; i < count; i++) {
         const part *p = &parts[i];
+        const bool norm = strstr(p->name, "norm") != NULL;
+        if (p->cols == 0 || (p->rows == 0 && !norm)) continue; /* of a half that the block has not */
         (void)snprintf(name, sizeof name, "%s%s.weight", place, p->name);
         LOP_TRY(add_tensor(c, name, p->rows, p->cols));
         (void)snprintf(name, sizeof name, "%s%s.bias", place, p->name);
@@ -120,10 +123,10 @@ static lop_status add_parts(lop_checkpoint *c, const char *place, const part *pa
     return LOP_OK;
 }
 
-static lop_status add_gated(lop_checkpoint *c, const char *place)
+static lop_status add_gated(lop_checkpoint *c, const char *place, int32_t block)
 {
     const bool bias = c->config.qkv_bias;
-    const widths w = widths_of(&c->config);
+    const widths w = widths_of(&c->config, block);
     const part parts[] = {{"input_layernorm", 0, w.C, false},          {"mlp.down_proj", w.C, w.F, false},
                           {"mlp.gate_proj", w.F, w.C, false},          {"mlp.up_proj", w.F, w.C, false},
                           {"post_attention_layernorm", 0, w.C, false}, {"self_attn.k_proj", w.K, w.C, bias},
@@ -132,10 +135,10 @@ static lop_status add_gated(lop_checkpoint *c, const char *place)
     return add_parts(c, place, parts, sizeof parts / sizeof parts[0]);
 }
 
-static lop_status add_opt(lop_checkpoint *c, const char *place)
+static lop_status add_opt(lop_checkpoint *c, const char *place, int32_t block)
 {
     const bool bias = c->config.qkv_bias;
-    const widths w = widths_of(&c->config);
+    const widths w = widths_of(&c->config, block);
     const part parts[] = {{"fc1", w.F, w.C, bias},
                           {"fc2", w.C, w.F, bias},
                           {"final_layer_norm", 0, w.C, true},
@@ -148,12 +151,12 @@ static lop_status add_opt(lop_checkpoint *c, const char *place)
 }
 
 static lop_status add_blocks(lop_checkpoint *c, const char *prefix,
-                             lop_status (*add_block)(lop_checkpoint *c, const char *place))
+                             lop_status (*add_block)(lop_checkpoint *c, const char *place, int32_t block))
 {
     char place[64];
     for (int32_t b = 0; b < c->config.blocks; b++) {
         (void)snprintf(place, sizeof place, "%slayers.%d.", prefix, b);
-        LOP_TRY(add_block(c, place));
+        LOP_TRY(add_block(c, place, b));
     }
     return LOP_OK;
 }

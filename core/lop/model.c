@@ -90,13 +90,24 @@ static json_t *shapes_json(const lop_net *net)
 {
     json_t *linears = json_array();
     for (int l = 0; l < LOP_LINEAR_COUNT; l++) {
-        const lop_linear_file *f = &net->blocks[0].linear[l];
+        const lop_linear_file *f = &net->widest.linear[l];
         if (f->weight == NULL) continue;
         (void)json_array_append_new(linears,
                                     json_pack("{s:s, s:[i,i], s:s}", "name", f->weight->name, "shape", f->out,
                                               f->in, "dtype", lop_dtype_name(f->weight->dtype)));
     }
     return linears;
+}
+
+/* Of blocks that differ; NULL for others. */
+static json_t *widths_json(const lop_config *c)
+{
+    json_t *widths = c->uneven ? json_array() : NULL;
+    for (int32_t b = 0; c->uneven && b < c->blocks; b++)
+        (void)json_array_append_new(widths,
+                                    json_pack("{s:i, s:i, s:i}", "heads", c->each[b].heads, "kv_heads",
+                                              c->each[b].kv_heads, "ffn", c->each[b].ffn));
+    return widths;
 }
 
 lop_status lop_info(lop_model *model, const lop_setting *settings, int count, lop_result **out)
@@ -110,14 +121,15 @@ lop_status lop_info(lop_model *model, const lop_setting *settings, int count, lo
     if (counted) LOP_TRY_DONE(model_zeros(model, &zeros));
     const lop_config *c = model->net.config;
     json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:o, s:s, s:b, s:o, s:o}", "model",
-        lop_checkpoint_path(model->file), "family", model->net.family->name, "container",
+        "{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:o, s:s, s:b, s:o, s:o, s:o*}",
+        "model", lop_checkpoint_path(model->file), "family", model->net.family->name, "container",
         lop_checkpoint_is_gguf(model->file) ? "gguf" : "safetensors", "blocks", c->blocks, "hidden",
         c->hidden, "ffn", c->ffn, "heads", c->heads, "kv_heads", c->kv_heads, "head_dim", c->head_dim,
         "vocab", c->vocab, "positions", c->positions, "parameters", (json_int_t)model->net.parameters,
         "prunable_weights", (json_int_t)model->net.prunable, "zeros",
         counted ? json_integer((json_int_t)zeros) : json_null(), "dtype", lop_dtype_name(c->dtype), "tied",
-        (int)c->tied, "tokenizer", tokenizer_json(model), "linears", shapes_json(&model->net));
+        (int)c->tied, "tokenizer", tokenizer_json(model), "linears", shapes_json(&model->net), "widths",
+        widths_json(c));
     status = lop_result_take(object, out);
 done:
     lop_settings_close(&s);

@@ -30,7 +30,7 @@ static lop_status place_slab(lop_arena *a, const lop_net *net, lop_mat *slab)
 {
     int32_t most = 0;
     for (int id = 0; id < LOP_LINEAR_COUNT; id++) {
-        const lop_linear_file *linear = &net->blocks[0].linear[id];
+        const lop_linear_file *linear = &net->widest.linear[id];
         const int64_t elements =
             linear->weight ? (int64_t)slab_rows(linear->out, linear->in) * linear->in : 0;
         if (elements > INT32_MAX)

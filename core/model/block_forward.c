@@ -31,12 +31,19 @@ typedef struct pass {
 
 /* ---- placing */
 
+/* Of the block at work; where none is, of the widest. */
+static lop_widths widths(const lop_config *c, const lop_block *block)
+{
+    return lop_config_widths(c, block ? block->index : -1);
+}
+
 static lop_status place_attention(lop_arena *a, const lop_config *c, lop_type word, int32_t positions,
                                   pass *p)
 {
-    const int32_t rows = p->sequences * p->tokens, q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
+    const lop_widths w = widths(c, p->block);
+    const int32_t rows = p->sequences * p->tokens, q = w.heads * c->head_dim, kv = w.kv_heads * c->head_dim;
     int32_t tile_rows, tile_cols;
-    lop_attention_tile(c->heads, p->tokens, positions, &tile_rows, &tile_cols);
+    lop_attention_tile(w.heads, p->tokens, positions, &tile_rows, &tile_cols);
     if (p->tape) {
         p->qkv = p->tape->qkv;
         p->mixed = p->tape->mixed;
@@ -63,8 +70,9 @@ static lop_status place_ffn(lop_arena *a, const lop_net *net, lop_type word, pas
     }
     const int32_t at_once = ffn_sequences(p->sequences, p->tokens) * p->tokens;
     const int32_t stacked = net->family->linear[LOP_LINEAR_GATE] ? 2 : 1;
-    LOP_TRY(lop_arena_mat(a, at_once, stacked * net->config->ffn, word, &p->gate_up));
-    return lop_arena_mat(a, p->sequences * p->tokens, net->config->ffn, word, &p->gated);
+    const int32_t ffn = widths(net->config, p->block).ffn;
+    LOP_TRY(lop_arena_mat(a, at_once, stacked * ffn, word, &p->gate_up));
+    return lop_arena_mat(a, p->sequences * p->tokens, ffn, word, &p->gated);
 }
 
 /* What both halves use. */
@@ -123,7 +131,7 @@ static double weights_of(const lop_net *net, bool attention_input)
 {
     double weights = 0.0;
     for (int id = 0; id < LOP_LINEAR_COUNT; id++) {
-        const lop_linear_file *linear = &net->blocks[0].linear[id];
+        const lop_linear_file *linear = &net->widest.linear[id];
         const bool first = id == LOP_LINEAR_Q || id == LOP_LINEAR_K || id == LOP_LINEAR_V;
         if (attention_input || !first) weights += (double)linear->out * (double)linear->in;
     }
@@ -221,10 +229,9 @@ void lop_forward_close(lop_forward *f)
 static lop_status place_cache(lop_cache *c, const lop_config *config, lop_type word)
 {
     for (int32_t b = 0; b < c->blocks; b++) {
-        LOP_TRY(
-            lop_arena_mat(c->arena, c->positions, config->kv_heads * config->head_dim, word, &c->keys[b]));
-        LOP_TRY(
-            lop_arena_mat(c->arena, c->positions, config->kv_heads * config->head_dim, word, &c->values[b]));
+        const int32_t kv = lop_config_widths(config, b).kv_heads * config->head_dim;
+        LOP_TRY(lop_arena_mat(c->arena, c->positions, kv, word, &c->keys[b]));
+        LOP_TRY(lop_arena_mat(c->arena, c->positions, kv, word, &c->values[b]));
     }
     return LOP_OK;
 }
@@ -279,13 +286,14 @@ static lop_status extend_cache(lop_queue *q, const pass *p, lop_mat *k, lop_mat 
 lop_attention_args lop_block_attention(const lop_config *c, const lop_block *block, lop_mat qkv,
                                        lop_mat mixed, int32_t sequences, int32_t tokens)
 {
-    const int32_t wide = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
+    const lop_widths w = widths(c, block);
+    const int32_t wide = w.heads * c->head_dim, kv = w.kv_heads * c->head_dim;
     return (lop_attention_args){.q = lop_mat_cols(qkv, 0, wide),
                                 .k = lop_mat_cols(qkv, wide, kv),
                                 .v = lop_mat_cols(qkv, wide + kv, kv),
                                 .out = mixed,
-                                .heads = c->heads,
-                                .kv_heads = c->kv_heads,
+                                .heads = w.heads,
+                                .kv_heads = w.kv_heads,
                                 .head_dim = c->head_dim,
                                 .sequences = sequences,
                                 .tokens = tokens,
@@ -313,7 +321,8 @@ static lop_status turn(lop_queue *q, const pass *p)
     const lop_config *c = p->f->net->config;
     if (!lop_mat_present(p->f->table)) return LOP_OK;
     const lop_mat angles = lop_mat_rows(p->f->table, p->first, p->tokens);
-    return lop_rope(q, lop_mat_cols(p->qkv, 0, (c->heads + c->kv_heads) * c->head_dim), c->head_dim, angles,
+    const lop_widths w = widths(c, p->block);
+    return lop_rope(q, lop_mat_cols(p->qkv, 0, (w.heads + w.kv_heads) * c->head_dim), c->head_dim, angles,
                     p->tokens);
 }
 
@@ -321,6 +330,7 @@ static lop_status run_attention(lop_queue *q, pass *p)
 {
     const lop_block *b = p->block;
     const lop_config *c = p->f->net->config;
+    if (widths(c, b).heads == 0) return LOP_OK;
     LOP_TRY(place_attention(p->f->arena, c, p->f->word, p->first + p->tokens, p));
     if (p->tape) p->normed = p->tape->normed_attention;
     if (p->tape) p->summed = p->tape->attention_sum;
@@ -343,9 +353,10 @@ static lop_status run_ffn(lop_queue *q, pass *p)
 {
     const lop_block *b = p->block;
     const lop_net *net = p->f->net;
-    const int32_t rows = p->x.rows, ffn = net->config->ffn;
+    const int32_t rows = p->x.rows, ffn = widths(net->config, b).ffn;
     const int32_t at_once = ffn_sequences(p->sequences, p->tokens) * p->tokens;
     const bool has_gate = net->family->linear[LOP_LINEAR_GATE] != NULL;
+    if (ffn == 0) return LOP_OK;
     LOP_TRY(place_ffn(p->f->arena, net, p->f->word, p));
     if (p->tape) p->normed = p->tape->normed_ffn;
     if (p->tape) p->summed = p->tape->ffn_sum;
@@ -419,6 +430,9 @@ lop_status lop_block_forward_taped(lop_queue *q, lop_forward *f, const lop_block
     lop_tape cut;
     pass p = {.f = f, .block = block, .x = x, .sequences = sequences, .tokens = tokens, .tape = &cut};
     tape->sequences = 0;
+    if (f->net->config->uneven)
+        return LOP_FAIL(LOP_E_UNSUPPORTED,
+                        "blocks that differ in width have no backward: their tape is not cut");
     LOP_TRY(lop_tape_cut(tape, sequences, tokens, &cut));
     LOP_TRY(run(q, &p));
     tape->sequences = sequences;

@@ -75,9 +75,10 @@ static lop_status find_gate(const lop_config *c, lop_gate_kind *out)
 }
 
 /* out, in, the shared input, and whether the config gives it a bias. */
-static lop_linear_file linear_shape(const lop_config *c, lop_linear_id id, bool *bias)
+static lop_linear_file linear_shape(const lop_config *c, int32_t block, lop_linear_id id, bool *bias)
 {
-    const int32_t q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
+    const lop_widths w = lop_config_widths(c, block);
+    const int32_t q = w.heads * c->head_dim, kv = w.kv_heads * c->head_dim;
     switch (id) {
     case LOP_LINEAR_Q:
         *bias = c->qkv_bias;
@@ -91,10 +92,10 @@ static lop_linear_file linear_shape(const lop_config *c, lop_linear_id id, bool 
         return (lop_linear_file){.out = c->hidden, .in = q, .input = LOP_INPUT_O};
     case LOP_LINEAR_DOWN:
         *bias = c->mlp_bias;
-        return (lop_linear_file){.out = c->hidden, .in = c->ffn, .input = LOP_INPUT_DOWN};
+        return (lop_linear_file){.out = c->hidden, .in = w.ffn, .input = LOP_INPUT_DOWN};
     default: /* gate, up */
         *bias = c->mlp_bias;
-        return (lop_linear_file){.out = c->ffn, .in = c->hidden, .input = LOP_INPUT_FFN};
+        return (lop_linear_file){.out = w.ffn, .in = c->hidden, .input = LOP_INPUT_FFN};
     }
 }
 
@@ -155,8 +156,10 @@ static lop_status resolve_linear(lop_net *net, int32_t block, lop_linear_id id, 
     if (part == NULL) return LOP_OK;
     char name[NAME_BYTES];
     bool bias = false;
-    *out = linear_shape(net->config, id, &bias);
+    const lop_linear_file shape = linear_shape(net->config, block, id, &bias);
     name_of(net, block, part, ".weight", name);
+    if (shape.out == 0 || shape.in == 0) return refuse_hidden(net, name, "the layer's width");
+    *out = shape;
     LOP_TRY(need_matrix(net, name, out->out, out->in, &out->weight));
     net->prunable += (uint64_t)out->out * (uint64_t)out->in;
     name_of(net, block, part, ".bias", name);
@@ -184,8 +187,28 @@ static lop_status resolve_block(lop_net *net, int32_t block, lop_block_file *out
     const bool plain = net->config->norm_plain;
     for (int id = 0; id < LOP_LINEAR_COUNT; id++)
         LOP_TRY(resolve_linear(net, block, (lop_linear_id)id, &out->linear[id]));
-    LOP_TRY(resolve_norm(net, block, net->family->norm_attention, plain, &out->norm_attention));
-    return resolve_norm(net, block, net->family->norm_ffn, plain, &out->norm_ffn);
+    const lop_widths w = lop_config_widths(net->config, block);
+    if (w.heads > 0)
+        LOP_TRY(resolve_norm(net, block, net->family->norm_attention, plain, &out->norm_attention));
+    return w.ffn > 0 ? resolve_norm(net, block, net->family->norm_ffn, plain, &out->norm_ffn) : LOP_OK;
+}
+
+/* Of each linear the shape that the config's widest has, and some block's tensors. */
+static void find_widest(lop_net *net)
+{
+    bool bias;
+    net->widest = net->blocks[0];
+    for (int32_t b = 0; net->config->uneven && b < net->config->blocks; b++) {
+        const lop_block_file *file = &net->blocks[b];
+        if (file->norm_attention.gain) net->widest.norm_attention = file->norm_attention;
+        if (file->norm_ffn.gain) net->widest.norm_ffn = file->norm_ffn;
+        for (int id = 0; id < LOP_LINEAR_COUNT; id++) {
+            if (file->linear[id].weight == NULL) continue;
+            net->widest.linear[id] = linear_shape(net->config, -1, (lop_linear_id)id, &bias);
+            net->widest.linear[id].weight = file->linear[id].weight;
+            net->widest.linear[id].bias = file->linear[id].bias;
+        }
+    }
 }
 
 /* A tied model may store its one matrix under either name. */
@@ -240,6 +263,7 @@ static lop_status resolve(lop_net *net)
     find_prefix(net);
     LOP_TRY(LOP_NEW(&net->blocks, c->blocks));
     for (int32_t b = 0; b < c->blocks; b++) LOP_TRY(resolve_block(net, b, &net->blocks[b]));
+    find_widest(net);
     return resolve_ends(net);
 }
 

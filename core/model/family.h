@@ -53,7 +53,7 @@ const char *lop_family_names(void); /* "llama, mistral, qwen2, opt" */
 
 /* A linear as it lies in the file. */
 typedef struct lop_linear_file {
-    const lop_tensor *weight; /* (out, in); NULL: the family has no such linear */
+    const lop_tensor *weight; /* (out, in); NULL: the family, or the block, has no such linear */
     const lop_tensor *bias;   /* (out) or NULL */
     int32_t out, in;
     lop_input_id input;
@@ -77,8 +77,10 @@ typedef struct lop_net {
     const lop_family *family;
     const char *prefix; /* of the tensors' names */
     lop_gate_kind gate;
-    int32_t width;                      /* columns of the embedding and of the head: E */
-    lop_block_file *blocks;             /* config->blocks of them */
+    int32_t width;          /* columns of the embedding and of the head: E */
+    lop_block_file *blocks; /* config->blocks of them */
+    lop_block_file
+        widest; /* the most of any, with tensors of one that has them: what a place for each has to hold */
     const lop_tensor *embedding, *head; /* (V, E); head: the embedding where tied */
     const lop_tensor *positions;        /* (P + positions_from, C), or NULL */
     const lop_tensor *project_in;       /* (C, E), or NULL: E is C */

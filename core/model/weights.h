@@ -19,6 +19,8 @@ typedef struct lop_linear_view {
 
 /* A block on the device. q, k, v rows are stacked in one matrix, gate and up in another: one product each. Biases are
  * f32 (1, out), absent where the model has none. */
+#define LOP_STACKS 4 /* qkv, o, gate_up, down */
+
 typedef struct lop_block {
     int32_t index;
     lop_norm norm_attention, norm_ffn;
@@ -28,10 +30,16 @@ typedef struct lop_block {
     lop_mat down, down_bias;       /* (C, F) */
     lop_linear_view linears[LOP_LINEAR_COUNT];
     int32_t count; /* of linears, in module order */
+    lop_mat room[LOP_STACKS],
+        bias_room[LOP_STACKS]; /* the four stacks as they were placed, for the widest block */
 } lop_block;
 
-/* Places the matrices of a block of this net in the arena (which may only measure); contents undefined. */
+/* Places the matrices of a block of this net, of the widest, in the arena (which may only measure); contents undefined. */
 LOP_CHECKED lop_status lop_block_place(lop_arena *a, const lop_net *net, lop_type word, lop_block *out);
+
+/* Gives the matrices the shapes that block `index` has of a net whose blocks differ, packed at the start of where they were
+ * placed, and leaves out what it does not have. Nothing for other nets. */
+void lop_block_reshape(const lop_net *net, int32_t index, lop_block *block);
 
 /* The weights of all linears of `from` into those of `to`, another block of the same net. Queued. */
 LOP_CHECKED lop_status lop_block_copy_linears(lop_queue *q, const lop_block *from, const lop_block *to);

@@ -120,28 +120,12 @@ static lop_status read_far(lop_reader *r, reading *t, slot *s, const lop_piece *
 /* The pieces of a block; its slot is filling from now on. */
 static void slot_begin(const lop_reader *r, slot *s, int32_t block)
 {
+    lop_block_reshape(r->net, block, s->block);
     const lop_part_list list = lop_parts_of(&r->net->blocks[block], s->block);
     s->state = SLOT_FILLING;
     s->index = block;
     s->left = 0;
     for (int32_t i = 0; i < list.count; i++) s->left += lop_pieces(&list.at[i]);
-}
-
-/* Draws the next piece; false when there is none to draw yet, or any more. */
-static bool draw(lop_reader *r, lop_piece *out, cursor *where)
-{
-    cursor *c = &r->cursor;
-    if (c->block >= r->end || r->failed) return false;
-    slot *s = slot_of(r, c->block);
-    if (s->state == SLOT_EMPTY) slot_begin(r, s, c->block);
-    if (s->state != SLOT_FILLING || s->index != c->block) return false;
-    const lop_part_list list = lop_parts_of(&r->net->blocks[c->block], s->block);
-    *where = *c;
-    *out = lop_piece_at(&list.at[c->part], c->piece);
-    if (++c->piece < lop_pieces(&list.at[c->part])) return true;
-    *c = (cursor){c->block, c->part + 1, 0};
-    if (c->part == list.count) *c = (cursor){c->block + 1, 0, 0};
-    return true;
 }
 
 static bool is_before(cursor a, cursor b)
@@ -171,6 +155,36 @@ static void piece_done(lop_reader *r, cursor where, lop_status status)
     if (status != LOP_OK) fail(r, where);
 }
 
+/* A block that has lost both halves is full as soon as it begins. */
+static void skip_empty(lop_reader *r, slot *s)
+{
+    s->left = 1;
+    piece_done(r, r->cursor, LOP_OK);
+    r->cursor.block++;
+    (void)pthread_cond_broadcast(&r->changed);
+}
+
+/* Draws the next piece; false when there is none to draw yet, or any more. */
+static bool draw(lop_reader *r, lop_piece *out, cursor *where)
+{
+    cursor *c = &r->cursor;
+    if (c->block >= r->end || r->failed) return false;
+    slot *s = slot_of(r, c->block);
+    if (s->state == SLOT_EMPTY) slot_begin(r, s, c->block);
+    if (s->state != SLOT_FILLING || s->index != c->block) return false;
+    if (s->left == 0) {
+        skip_empty(r, s);
+        return false; /* the next draw looks at the block behind it */
+    }
+    const lop_part_list list = lop_parts_of(&r->net->blocks[c->block], s->block);
+    *where = *c;
+    *out = lop_piece_at(&list.at[c->part], c->piece);
+    if (++c->piece < lop_pieces(&list.at[c->part])) return true;
+    *c = (cursor){c->block, c->part + 1, 0};
+    if (c->part == list.count) *c = (cursor){c->block + 1, 0, 0};
+    return true;
+}
+
 static void *thread_main(void *user)
 {
     reading *t = user;
@@ -179,8 +193,9 @@ static void *thread_main(void *user)
     while (!r->closing && !r->failed && r->cursor.block < r->end) {
         lop_piece piece;
         cursor where;
+        const int32_t block = r->cursor.block;
         if (!draw(r, &piece, &where)) {
-            (void)pthread_cond_wait(&r->changed, &r->lock);
+            if (r->cursor.block == block) (void)pthread_cond_wait(&r->changed, &r->lock);
             continue;
         }
         r->working++;

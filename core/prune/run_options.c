@@ -403,6 +403,12 @@ lop_status lop_run_prepare(lop_run *run, const lop_prune_call *call)
     if (run->comm->size != 1)
         return LOP_FAIL(LOP_E_UNSUPPORTED, "a prune of several ranks is not in this version: run one");
     LOP_TRY(lop_net_open(call->model, &run->net));
+    if (run->net.config->uneven)
+        return LOP_FAIL(
+            LOP_E_UNSUPPORTED,
+            "%s: its blocks differ in width; such a model is evaluated and converted, and not pruned "
+            "again in this version: prune the one that it was made from",
+            lop_checkpoint_path(call->model));
     LOP_TRY(lop_choice_open(&run->net, call->settings, call->log, &run->choice));
     LOP_TRY(units_open(run));
     LOP_TRY(targets_check(run));

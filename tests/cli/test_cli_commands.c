@@ -289,6 +289,9 @@ static void convert_changes_nothing_else(void **state)
     assert_true(same_file(path_in(back, "model.safetensors"), TINY "/model.safetensors"));
 }
 
+/* Blocks that differ in width, one without a feed-forward. */
+#define UNEVEN LOP_SOURCE_DIR "/tests/fuzz/seeds/gguf/written_deci.gguf"
+
 static double perplexity_of(const char *model)
 {
     cli_run r;
@@ -319,6 +322,7 @@ static void convert_goes_to_gguf_and_back(void **state)
     cli_close(&r);
     cli_close(&s);
     REFUSES(2, "--force", "convert", TINY, "--save", file);
+    REFUSES(3, "not pruned again", SMALL(UNEVEN, scratch_path(&here, "again")));
     PASSES("convert", TINY, "--save", file, "--force", "--outtype", "f16");
     REFUSES(2, "is the model itself", "convert", file, "--save", file, "--force");
     REFUSES(8, "none/x.gguf", "convert", file, "--save", scratch_path(&here, "none/x.gguf"));

@@ -145,6 +145,22 @@ static void opt_places_its_norms(void **state)
     assert_true(k.no_final_norm && !k.norm_after && k.embedding == 0);
 }
 
+static void layers_may_differ_in_width(void **state)
+{
+    (void)state;
+    lop_config k;
+    assert_ok(read_text(LLAMA(",\"num_key_value_heads\":2,\"pg_layer_num_key_value_heads\":[1,2,0,1]"), &k));
+    assert_true(k.uneven);
+    assert_int_equal(k.heads, 4);
+    assert_int_equal(lop_config_widths(&k, 0).heads, 2);
+    assert_int_equal(lop_config_widths(&k, 2).heads, 0);
+    assert_int_equal(lop_config_widths(&k, 3).ffn, 128);
+    assert_int_equal(lop_config_widths(&k, -1).kv_heads, 2);
+    assert_ok(read_text(LLAMA(",\"head_dim\":16,\"pg_layer_num_key_value_heads\":[3,3,3,3]"), &k));
+    assert_false(k.uneven); /* narrower, and all alike */
+    assert_int_equal(k.heads, 3);
+}
+
 static void wrong_configs_are_refused(void **state)
 {
     (void)state;
@@ -167,6 +183,12 @@ static void wrong_configs_are_refused(void **state)
         {LLAMA(",\"rope_theta\":0"), LOP_E_FORMAT, "rope_theta"},
         {LLAMA(",\"num_key_value_heads\":3"), LOP_E_FORMAT, "key-value heads"},
         {LLAMA(",\"head_dim\":15"), LOP_E_FORMAT, "even"},
+        {LLAMA(",\"pg_layer_intermediate_size\":[1,2,3]"), LOP_E_FORMAT, "3 entries"},
+        {LLAMA(",\"pg_layer_intermediate_size\":[1,2,3,-4]"), LOP_E_FORMAT, "pg_layer_intermediate_size"},
+        {LLAMA(",\"pg_layer_intermediate_size\":[0,0,0,0]"), LOP_E_FORMAT, "feed-forward size is 0"},
+        {LLAMA(",\"pg_layer_num_key_value_heads\":[1,2,3,67108864]"), LOP_E_FORMAT, "wide"},
+        {LLAMA(",\"pg_layer_num_key_value_heads\":\"all\""), LOP_E_FORMAT, "pg_layer_num_key_value_heads"},
+        {OPT(",\"pg_layer_num_key_value_heads\":[1,1]"), LOP_E_UNSUPPORTED, "differ in width"},
         {LLAMA(",\"bos_token_id\":100"), LOP_E_FORMAT, "bos_token_id"},
         {LLAMA(",\"max_position_embeddings\":99999999999"), LOP_E_FORMAT, "max_position_embeddings"},
         {LLAMA(",\"tie_word_embeddings\":\"yes\""), LOP_E_FORMAT, "tie_word_embeddings"},
@@ -220,6 +242,8 @@ static void what_is_written_is_read_again(void **state)
         "{\"model_type\":\"mistral\"," SIZES ",\"sliding_window\":null,\"eos_token_id\":null}",
         "{\"model_type\":\"qwen2\"," SIZES
         ",\"sliding_window\":77,\"use_sliding_window\":true,\"max_window_layers\":3}",
+        LLAMA(",\"num_key_value_heads\":2,\"pg_layer_num_key_value_heads\":[2,1,0,2],"
+              "\"pg_layer_intermediate_size\":[128,0,7,9]"),
         OPT(""),
         OPT(",\"word_embed_proj_dim\":32,\"do_layer_norm_before\":false"),
         OPT(",\"enable_bias\":false,\"layer_norm_elementwise_affine\":false,\"_remove_final_layer_norm\":"
@@ -264,6 +288,7 @@ int test_io_config(void)
         cmocka_unit_test(windows_are_read),
         cmocka_unit_test(qwen_has_biases_and_opt_its_own_keys),
         cmocka_unit_test(opt_places_its_norms),
+        cmocka_unit_test(layers_may_differ_in_width),
         cmocka_unit_test(wrong_configs_are_refused),
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(what_is_written_is_read_again),

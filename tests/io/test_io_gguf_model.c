@@ -158,6 +158,38 @@ static void lacks_epsilon(void)
     hide("llama.attention.layer_norm_rms_epsilon");
 }
 
+/* The metadata of a model of `deci` with one list wrong: `count` numbers of head_count_kv. */
+static void start_uneven(const uint32_t *kv, uint64_t count)
+{
+    image_start(&f);
+    image_model_metadata(&f, "deci");
+    hide("deci.attention.head_count_kv");
+    image_key_array(&f, "deci.attention.head_count_kv", I32, count);
+    for (uint64_t i = 0; i < count; i++) image_u32(&f, kv[i]);
+    image_model_tensors(&f, LOP_DTYPE_F16);
+    image_end(&f, 32);
+}
+
+static void has_no_group(void)
+{
+    start_uneven((const uint32_t[]){2}, 0);
+}
+
+static void has_negative_groups(void)
+{
+    start_uneven((const uint32_t[]){0xfffffffeu}, 1);
+}
+
+static void has_linear_attention(void)
+{
+    start_uneven((const uint32_t[]){0}, 1);
+}
+
+static void has_3_groups_of_4(void)
+{
+    start_uneven((const uint32_t[]){3}, 1);
+}
+
 static void has_qwen_window(void)
 {
     start_model("qwen2");
@@ -241,7 +273,7 @@ static const gguf_case cases[] = {
     {has_too_many_blocks, GGUF_CONFIG, LOP_E_FORMAT, "llama.block_count is no whole number"},
     {has_heads_per_block, GGUF_CONFIG, LOP_E_UNSUPPORTED, "a value for each block"},
     {has_other_architecture, GGUF_CONFIG, LOP_E_UNSUPPORTED,
-     "gemma3 is not supported; known in GGUF files are llama and qwen2"},
+     "gemma3 is not supported; known in GGUF files are llama, qwen2 and deci"},
     {has_experts, GGUF_CONFIG, LOP_E_UNSUPPORTED, "mixtures of experts"},
     {has_unequal_heads, GGUF_CONFIG, LOP_E_UNSUPPORTED, "64 elements and those of values 32"},
     {turns_half_a_head, GGUF_CONFIG, LOP_E_UNSUPPORTED, "32 of a head's 64"},
@@ -251,6 +283,10 @@ static const gguf_case cases[] = {
     {scales_twice, GGUF_CONFIG, LOP_E_UNSUPPORTED, "only one is supported"},
     {has_short_rope_table, GGUF_CONFIG, LOP_E_FORMAT, "rope_freqs.weight"},
     {lacks_epsilon, GGUF_CONFIG, LOP_E_FORMAT, "layer_norm_rms_epsilon is missing"},
+    {has_no_group, GGUF_OPEN, LOP_E_FORMAT, "row order of model.layers.0.self_attn.k_proj"},
+    {has_negative_groups, GGUF_OPEN, LOP_E_FORMAT, "row order of model.layers.0.self_attn.k_proj"},
+    {has_linear_attention, GGUF_OPEN, LOP_E_FORMAT, "not 0 heads of an even size"},
+    {has_3_groups_of_4, GGUF_OPEN, LOP_E_FORMAT, "not 3 heads of an even size"},
     {has_qwen_window, GGUF_CONFIG, LOP_E_UNSUPPORTED, "sliding window of 16"},
     {has_bos_outside, GGUF_CONFIG, LOP_E_FORMAT, "bos_token_id is 8, but there are 8 tokens"},
     {has_5_heads, GGUF_CONFIG, LOP_E_FORMAT, ""},

@@ -109,6 +109,62 @@ static void folders_come_back_byte_for_byte(void **state)
     there_and_back("qwen2", &k, LOP_DTYPE_BF16);
 }
 
+static lop_config uneven_config(int32_t blocks, const lop_widths *each)
+{
+    lop_config k = config_of("llama", true);
+    k.blocks = blocks;
+    for (int32_t b = 0; b < blocks; b++) k.each[b] = each[b];
+    lop_config_settle(&k);
+    assert_true(k.uneven);
+    return k;
+}
+
+/* Architecture deci, a number for each block. */
+static void blocks_may_differ_in_width(void **state)
+{
+    (void)state;
+    static const lop_widths each[] = {{2, 1, 48}, {4, 2, 17}, {2, 1, 24}, {4, 2, 33}};
+    lop_config k = uneven_config(4, each);
+    lop_gguf *g = NULL;
+    lop_text name = {"", 0};
+    there_and_back("uneven", &k, LOP_DTYPE_BF16);
+    assert_ok(lop_gguf_open(scratch_path(&here, "uneven.gguf"), &g));
+    assert_true(lop_gguf_text(g, "general.architecture", &name) && lop_text_is(name, "deci"));
+    lop_gguf_close(g);
+}
+
+/* A block that has lost both halves is not there; one without a feed-forward has 32 channels that add nothing, and the first
+ * one heads that add nothing: llama.cpp's graph wants them. */
+static void lost_halves_are_zeros_and_lost_blocks_are_gone(void **state)
+{
+    (void)state;
+    static const lop_widths each[] = {{0, 0, 0}, {0, 0, 24}, {4, 2, 0}, {0, 0, 0}, {4, 2, 48}};
+    lop_config k = uneven_config(5, each);
+    const char *from = folder_of("lost", &k, LOP_DTYPE_F32), *to = scratch_path(&here, "lost.gguf");
+    assert_ok(convert(from, to, NULL, false));
+    lop_checkpoint *a = must_open(from), *b = must_open(to);
+    const lop_config *c = lop_checkpoint_config(b);
+    static const lop_widths kept[] = {{2, 1, 24}, {4, 2, 32}, {4, 2, 48}};
+    assert_int_equal(c->blocks, 3);
+    assert_memory_equal(c->each, kept, sizeof kept);
+    float *x = must_read(a, "model.layers.2.self_attn.q_proj.weight");
+    float *y = must_read(b, "model.layers.1.self_attn.q_proj.weight");
+    assert_memory_equal(x, y, 32 * 32 * sizeof *x);
+    lop_free(x);
+    lop_free(y);
+    static const char *const zeros[] = {"model.layers.0.self_attn.o_proj.weight",
+                                        "model.layers.1.mlp.down_proj.weight",
+                                        "model.layers.1.post_attention_layernorm.weight"};
+    for (int i = 0; i < 3; i++) {
+        float *z = must_read(b, zeros[i]);
+        for (int64_t e = 0; e < elements_of(lop_checkpoint_find(b, zeros[i])); e++)
+            assert_false(z[e] > 0 || z[e] < 0);
+        lop_free(z);
+    }
+    lop_checkpoint_close(a);
+    lop_checkpoint_close(b);
+}
+
 /* Row r of Hugging Face's (heads, 2, d/2) is row r of (heads, d/2, 2) in the file: convert_hf_to_gguf.py's permute. */
 static void rows_lie_where_llama_cpp_looks(void **state)
 {
@@ -238,6 +294,10 @@ static void what_gguf_has_no_words_for(void **state)
     k = config_of("llama", true);
     memcpy(k.activation, "gelu", sizeof "gelu");
     refuse(&k, LOP_E_UNSUPPORTED, "the activation is gelu");
+    k = uneven_config(2, (const lop_widths[]){{4, 2, 48}, {4, 2, 40}});
+    memcpy(k.family, "mistral", sizeof "mistral");
+    k.window = 16;
+    refuse(&k, LOP_E_UNSUPPORTED, "blocks of a mistral model differ in width");
 }
 
 static void places_are_looked_at_first(void **state)
@@ -339,6 +399,8 @@ int test_io_gguf_write(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_come_back_byte_for_byte),
+        cmocka_unit_test(blocks_may_differ_in_width),
+        cmocka_unit_test(lost_halves_are_zeros_and_lost_blocks_are_gone),
         cmocka_unit_test(rows_lie_where_llama_cpp_looks),
         cmocka_unit_test(vectors_are_f32_and_matrices_as_asked),
         cmocka_unit_test(a_file_becomes_a_file),

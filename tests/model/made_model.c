@@ -46,6 +46,7 @@ static void linear_add(made_list *l, const made_shape *s, int block, const char 
                        int32_t cols)
 {
     char name[96];
+    if (rows == 0 || cols == 0) return;
     const bool qwen = strcmp(s->family, "qwen2") == 0, qkv = strchr("qkv", part[10]) && part[0] == 's';
     (void)snprintf(name, sizeof name, "model.layers.%d.%s.weight", block, part);
     tensor_add(l, s, name, rows, cols);
@@ -57,7 +58,9 @@ static void linear_add(made_list *l, const made_shape *s, int block, const char 
 static void block_add(made_list *l, const made_shape *s, int block)
 {
     char name[96];
-    const int32_t q = s->heads * s->head_dim, kv = s->kv_heads * s->head_dim;
+    const int32_t groups = s->each_kv ? s->each_kv[block] : s->kv_heads;
+    const int32_t kv = groups * s->head_dim, q = kv * (s->heads / s->kv_heads);
+    const int32_t ffn = s->each_ffn ? s->each_ffn[block] : s->ffn;
     (void)snprintf(name, sizeof name, "model.layers.%d.input_layernorm.weight", block);
     tensor_add(l, s, name, 0, s->hidden);
     linear_add(l, s, block, "self_attn.q_proj", q, s->hidden);
@@ -66,9 +69,9 @@ static void block_add(made_list *l, const made_shape *s, int block)
     linear_add(l, s, block, "self_attn.o_proj", s->hidden, q);
     (void)snprintf(name, sizeof name, "model.layers.%d.post_attention_layernorm.weight", block);
     tensor_add(l, s, name, 0, s->hidden);
-    linear_add(l, s, block, "mlp.gate_proj", s->ffn, s->hidden);
-    linear_add(l, s, block, "mlp.up_proj", s->ffn, s->hidden);
-    linear_add(l, s, block, "mlp.down_proj", s->hidden, s->ffn);
+    linear_add(l, s, block, "mlp.gate_proj", ffn, s->hidden);
+    linear_add(l, s, block, "mlp.up_proj", ffn, s->hidden);
+    linear_add(l, s, block, "mlp.down_proj", s->hidden, ffn);
 }
 
 /* A part of OPT: of a block, or with block -1 of the model; with a bias beside it where there is one. */
@@ -194,6 +197,14 @@ static void opt_config_write(const made_shape *s, FILE *f)
                   json_flag(!s->no_bias));
 }
 
+static void each_write(FILE *f, const char *key, const int32_t *each, int32_t blocks)
+{
+    if (each == NULL) return;
+    (void)fprintf(f, "\"%s\":[%d", key, each[0]);
+    for (int32_t b = 1; b < blocks; b++) (void)fprintf(f, ",%d", each[b]);
+    (void)fprintf(f, "],\n");
+}
+
 static void config_write(const made_model *m)
 {
     const made_shape *s = &m->shape;
@@ -215,6 +226,8 @@ static void config_write(const made_model *m)
                   s->rope_scaling ? s->rope_scaling : "null", s->activation, json_flag(s->tied));
     if (strcmp(s->family, "llama") == 0)
         (void)fprintf(f, "\"attention_bias\":%s,\"mlp_bias\":%s,\n", json_flag(s->bias), json_flag(s->bias));
+    each_write(f, "pg_layer_num_key_value_heads", s->each_kv, s->blocks);
+    each_write(f, "pg_layer_intermediate_size", s->each_ffn, s->blocks);
     if (strcmp(s->family, "mistral") == 0) (void)fprintf(f, "\"sliding_window\":%s,\n", window);
     (void)fprintf(f, "\"bos_token_id\":1,\"eos_token_id\":2,\"torch_dtype\":\"%s\"}\n",
                   s->dtype == LOP_DTYPE_F16    ? "float16"

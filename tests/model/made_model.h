@@ -27,6 +27,7 @@ typedef struct made_shape {
     bool norm_after;          /* OPT: do_layer_norm_before is false */
     bool norm_plain;          /* OPT: norms without weights */
     bool no_final_norm;       /* OPT: _remove_final_layer_norm */
+    const int32_t *each_kv, *each_ffn; /* what every block has left, of no bias [all of it] */
     lop_dtype dtype;          /* F32, F16 or BF16 [F32] */
     const char *left_out;     /* a tensor that is not written [none] */
     const char *widened;      /* a tensor that gets one column too many [none] */

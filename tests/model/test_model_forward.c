@@ -93,6 +93,18 @@ static void bias(void **state)
     CHECK_LENGTHS(((made_shape){.family = "qwen2", .tied = true}), 30);
 }
 
+/* Blocks of other widths than the one before, without attention, without feed-forward, and without both. */
+static const int32_t each_kv[] = {1, 2, 0, 2, 0, 1}, each_ffn[] = {96, 40, 72, 0, 0, 33};
+
+static void uneven(void **state)
+{
+    (void)state;
+    CHECK_LENGTHS(((made_shape){.blocks = 6, .each_kv = each_kv, .each_ffn = each_ffn}), 1, 30, 257);
+    CHECK_LENGTHS(((made_shape){.blocks = 6, .each_ffn = each_ffn}), 30);
+    CHECK_LENGTHS(((made_shape){.blocks = 6, .each_kv = each_kv, .heads = 9, .kv_heads = 3, .tied = true}),
+                  30);
+}
+
 static void opt(void **state)
 {
     (void)state;
@@ -298,6 +310,7 @@ static void generation(void **state)
     generate_at((made_shape){0}, 1, 20);
     generate_at((made_shape){.bias = true, .heads = 6, .kv_heads = 1}, 250, 20);
     generate_at((made_shape){.family = "mistral", .window = 9}, 300, 20);
+    generate_at((made_shape){.blocks = 6, .each_kv = each_kv, .each_ffn = each_ffn}, 30, 20);
 }
 
 static void generation_refused(void **state)
@@ -320,18 +333,12 @@ static void generation_refused(void **state)
 
 int test_model_forward(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(lengths),
-                                       cmocka_unit_test(heads),
-                                       cmocka_unit_test(window),
-                                       cmocka_unit_test(bias),
-                                       cmocka_unit_test(rope),
-                                       cmocka_unit_test(opt),
-                                       cmocka_unit_test(stored_words),
-                                       cmocka_unit_test(tied),
-                                       cmocka_unit_test(large_head),
-                                       cmocka_unit_test(same_bits),
-                                       cmocka_unit_test(watched),
-                                       cmocka_unit_test(generation),
-                                       cmocka_unit_test(generation_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(lengths),    cmocka_unit_test(heads),
+                                       cmocka_unit_test(window),     cmocka_unit_test(bias),
+                                       cmocka_unit_test(uneven),     cmocka_unit_test(rope),
+                                       cmocka_unit_test(opt),        cmocka_unit_test(stored_words),
+                                       cmocka_unit_test(tied),       cmocka_unit_test(large_head),
+                                       cmocka_unit_test(same_bits),  cmocka_unit_test(watched),
+                                       cmocka_unit_test(generation), cmocka_unit_test(generation_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

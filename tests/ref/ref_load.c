@@ -108,6 +108,22 @@ static lop_status norm_read(const reading *r, int block, const char *part, ref_n
     return LOP_OK;
 }
 
+/* A block that is narrower than the widest is one whose other weights are 0: heads and channels without output. */
+static lop_status narrow_read(const reading *r, int block, const char *name, ref_linear *linear)
+{
+    char full[160];
+    double *values = NULL;
+    snprintf(full, sizeof full, "%slayers.%d.%s", r->prefix, block, name);
+    const lop_tensor *t = lop_checkpoint_find(r->c, full);
+    linear->w = array_add(r->l, (int64_t)linear->rows * linear->cols);
+    if (t == NULL) return LOP_OK;
+    LOP_TRY(part_read(r, block, name, t->shape[0], t->shape[1], &values));
+    for (int64_t i = 0; i < t->shape[0]; i++)
+        for (int64_t j = 0; j < t->shape[1]; j++)
+            linear->w[i * linear->cols + j] = values[i * t->shape[1] + j];
+    return LOP_OK;
+}
+
 static lop_status linear_read(const reading *r, int block, int which)
 {
     const ref_model *m = &r->l->model;
@@ -121,6 +137,7 @@ static lop_status linear_read(const reading *r, int block, int which)
     if (r->names->linears[which] == NULL) return LOP_OK;
     linear->rows = rows[which], linear->cols = cols[which];
     snprintf(name, sizeof name, "%s.weight", r->names->linears[which]);
+    if (r->config->uneven) return narrow_read(r, block, name, linear);
     LOP_TRY(part_read(r, block, name, linear->rows, linear->cols, &linear->w));
     snprintf(name, sizeof name, "%s.bias", r->names->linears[which]);
     if (biased[which <= REF_V ? 0 : which == REF_O ? 1 : 2])
