@@ -18,6 +18,10 @@ function(lop_room name)
   set_property(GLOBAL APPEND PROPERTY LOP_ROOMS lop_${name})
 endfunction()
 
+# Learned masks come of long sums of roundings: no compiler is to make one of two.
+file(GLOB learned ${PROJECT_SOURCE_DIR}/core/prune/policy_*.c)
+set_source_files_properties(${learned} PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
+
 # The kernels of the CPU: one text, compiled once per instruction set; the backend picks when it opens. These files alone
 # let the compiler use fused multiply-add and leave errno; nothing reassociates but what the text marks with `omp simd`.
 set(LOP_KERNEL_FLAGS -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math -ffp-contract=fast)

@@ -63,9 +63,10 @@ typedef struct lop_units {
     bool (*there)[LOP_UNIT_KINDS]; /* whether a block's units of a kind may go */
     int64_t *chosen;               /* weights of a block that the ratio is of */
     double *score;                 /* (blocks, each), heads first; what has less goes first */
-    unsigned char *keep;           /* (blocks, each) 1 or 0 */
-    float *mean;                   /* (blocks, columns of o and of down); NULL: nothing makes up */
-    bool *settled;                 /* of each block: `keep` is decided */
+    const double *second; /* (blocks, each): of equal scores what is less here goes first; NULL: nothing */
+    unsigned char *keep;  /* (blocks, each) 1 or 0 */
+    float *mean;          /* (blocks, columns of o and of down); NULL: nothing makes up */
+    bool *settled;        /* of each block: `keep` is decided */
 } lop_units;
 
 /* Finds the units of the linears that are chosen. Linears of which no unit may go are left out of the choice, with the

@@ -60,7 +60,7 @@ float *lop_units_mean(const lop_units *u, int32_t block, lop_unit_kind kind)
 /* ---- what goes */
 
 typedef struct candidate {
-    double score;
+    double score, second;
     int64_t at; /* in scores and keep: block by block, heads first */
     lop_unit_kind kind;
     bool gone;
@@ -70,6 +70,7 @@ static int by_score(const void *a, const void *b)
 {
     const candidate *x = a, *y = b;
     if (x->score != y->score) return x->score < y->score ? -1 : 1;
+    if (x->second != y->second) return x->second < y->second ? -1 : 1;
     return (x->at < y->at) - (x->at > y->at);
 }
 
@@ -79,8 +80,11 @@ static int32_t candidates_of(const lop_units *u, int32_t block, lop_unit_kind ki
     const lop_unit_shape *s = &u->shape[kind];
     const double *score = scores_at(u, block, kind);
     if (!u->there[block][kind]) return 0;
-    for (int32_t i = 0; i < s->count; i++)
-        out[i] = (candidate){.score = score[i], .at = score + i - u->score, .kind = kind};
+    for (int32_t i = 0; i < s->count; i++) {
+        const int64_t at = score + i - u->score;
+        out[i] = (candidate){
+            .score = score[i], .second = u->second != NULL ? u->second[at] : 0.0, .at = at, .kind = kind};
+    }
     qsort(out, (size_t)s->count, sizeof *out, by_score);
     const int32_t free = s->count - u->rule.least[kind];
     return free > 0 ? free : 0;

@@ -30,7 +30,9 @@
     X(test_prune_sparsegpt_solve)                                                                            \
     X(test_prune_sparsellm)                                                                                  \
     X(test_prune_sparsellm_steps)                                                                            \
-    X(test_prune_structured)
+    X(test_prune_structured)                                                                                 \
+    X(test_prune_policy)                                                                                     \
+    X(test_prune_policy_step)
 
 TEST_GROUPS(TEST_GROUP_DECLARE)
 
