@@ -24,7 +24,8 @@ lop_status lop_gguf_architecture(const lop_config *k, const char **out)
                         k->family);
     if (k->uneven) {
         if (k->qkv_bias || k->o_bias || k->mlp_bias)
-            return LOP_FAIL(LOP_E_UNSUPPORTED, "blocks that differ in width and have biases are not written as GGUF");
+            return LOP_FAIL(LOP_E_UNSUPPORTED,
+                            "blocks that differ in width and have biases are not written as GGUF");
         if (strcmp(k->family, "llama") != 0 && (strcmp(k->family, "mistral") != 0 || k->window > 0))
             return LOP_FAIL(
                 LOP_E_UNSUPPORTED,

@@ -2,6 +2,7 @@
 #include "core/io/gguf_write.h"
 
 #include "core/base/memory.h"
+#include "core/io/gguf.h"
 #include "core/io/gguf_parts.h"
 #include "core/io/rope_table.h"
 #include "core/io/tensor_copy.h"
@@ -99,6 +100,18 @@ static lop_status write_tensors(const lop_gguf_plan *p, const lop_file *to, lop_
     return LOP_OK;
 }
 
+/* The header as readers will meet it: names there once, nothing overlapping, a config that can be laid out. */
+static lop_status read_back(const char *path)
+{
+    lop_gguf *g = NULL;
+    lop_config config;
+    lop_status status = lop_gguf_open(path, &g);
+    if (status == LOP_OK) status = lop_gguf_config(g, &config);
+    if (status != LOP_OK) lop_note("the file was written and cannot be read back");
+    lop_gguf_close(g);
+    return status;
+}
+
 /* What lies between tensors, and tensors of zeros, is never written, and reads as zeros. */
 lop_status lop_gguf_write(const lop_gguf_plan *p, const char *path, lop_log *log)
 {
@@ -106,5 +119,6 @@ lop_status lop_gguf_write(const lop_gguf_plan *p, const char *path, lop_log *log
     LOP_TRY(lop_file_beside_open(path, p->header.size + p->bytes, &file));
     lop_status status = lop_file_write_at(&file, 0, p->header.at, p->header.size);
     if (status == LOP_OK) status = write_tensors(p, &file, log);
+    if (status == LOP_OK) status = read_back(file.path);
     return lop_file_beside_close(&file, path, status);
 }

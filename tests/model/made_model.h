@@ -18,19 +18,19 @@ typedef struct made_shape {
     bool tied, head_only;     /* head_only: a tied matrix that is stored as lm_head.weight */
     bool bias;                /* of all linears (qwen2: of q, k and v); OPT has them unless no_bias */
     bool no_bias;
-    bool hidden_bias;         /* the file has biases that its config denies */
-    int32_t window;           /* mistral's sliding_window [none] */
-    const char *rope_scaling; /* JSON object [null] */
-    const char *prefix;       /* of OPT's tensors ["model.decoder."] */
-    const char *activation;   /* ["silu", OPT: "relu"] */
-    int32_t embedding;        /* columns of OPT's embedding, where these are projected [none] */
-    bool norm_after;          /* OPT: do_layer_norm_before is false */
-    bool norm_plain;          /* OPT: norms without weights */
-    bool no_final_norm;       /* OPT: _remove_final_layer_norm */
+    bool hidden_bias;                  /* the file has biases that its config denies */
+    int32_t window;                    /* mistral's sliding_window [none] */
+    const char *rope_scaling;          /* JSON object [null] */
+    const char *prefix;                /* of OPT's tensors ["model.decoder."] */
+    const char *activation;            /* ["silu", OPT: "relu"] */
+    int32_t embedding;                 /* columns of OPT's embedding, where these are projected [none] */
+    bool norm_after;                   /* OPT: do_layer_norm_before is false */
+    bool norm_plain;                   /* OPT: norms without weights */
+    bool no_final_norm;                /* OPT: _remove_final_layer_norm */
     const int32_t *each_kv, *each_ffn; /* what every block has left, of no bias [all of it] */
-    lop_dtype dtype;          /* F32, F16 or BF16 [F32] */
-    const char *left_out;     /* a tensor that is not written [none] */
-    const char *widened;      /* a tensor that gets one column too many [none] */
+    lop_dtype dtype;                   /* F32, F16 or BF16 [F32] */
+    const char *left_out;              /* a tensor that is not written [none] */
+    const char *widened;               /* a tensor that gets one column too many [none] */
 } made_shape;
 
 typedef struct made_model {
