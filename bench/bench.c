@@ -25,6 +25,13 @@ static const lop_option options[] = {
      .kind = LOP_OPTION_FLAG,
      .default_text = "off",
      .help = "of block: also time the parts of a forward one by one"},
+    {.name = "ffn-streams",
+     .kind = LOP_OPTION_CHOICE,
+     .default_text = "device",
+     .choices = "device|hidden-on-host|host",
+     .help = "of block, with a method that takes the feed-forward half apart: where what it keeps of all "
+             "windows lies, as a "
+             "budget would have it"},
     {.name = "reps",
      .kind = LOP_OPTION_INT,
      .low = 1,

@@ -305,6 +305,9 @@ static json_t *result_json(const block_bench *k)
         k->stages[FORWARD].floor_ns / forward->ns_min, "roofs", bench_roofs_json(&k->roofs));
     if (rest != NULL && r->method != NULL) (void)json_object_set_new(rest, "s_per_block", once_json(k));
     if (rest != NULL && block_rig_learns(r)) add_learner(k, rest);
+    if (rest != NULL && block_rig_takes_ffn(r))
+        (void)json_object_set_new(rest, "ffn_streams",
+                                  json_string(lop_settings_text(&k->b->settings, "ffn-streams")));
     if (rest != NULL && k->solve_parts != NULL)
         (void)json_object_set_new(rest, "block_parts_ms", json_incref(k->solve_parts));
     if (o == NULL || rest == NULL || json_object_update(o, rest) != 0) {

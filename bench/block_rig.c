@@ -132,8 +132,17 @@ done:
     return status;
 }
 
-static lop_status open_streams(lop_device *device, lop_type word, block_rig *r)
+/* As lop_run_fit tries them. */
+static lop_ffn_places places_of(const bench *b)
 {
+    const char *where = lop_settings_text(&b->settings, "ffn-streams");
+    return (lop_ffn_places){strcmp(where, "device") == 0 ? LOP_ON_DEVICE : LOP_ON_HOST,
+                            strcmp(where, "host") == 0 ? LOP_ON_HOST : LOP_ON_DEVICE};
+}
+
+static lop_status open_streams(const bench *b, lop_type word, block_rig *r)
+{
+    lop_device *device = b->device;
     const lop_config *config = r->net.config;
     lop_stream_shape shape = {.place = LOP_ON_DEVICE,
                               .type = config->dtype == LOP_DTYPE_F16    ? LOP_F16
@@ -145,9 +154,7 @@ static lop_status open_streams(lop_device *device, lop_type word, block_rig *r)
                               .width = config->hidden};
     LOP_TRY(lop_stream_open(device, &shape, &r->input));
     shape.type = word;
-    if (block_rig_takes_ffn(r))
-        LOP_TRY(
-            lop_ffn_open(device, &r->net, &shape, (lop_ffn_places){LOP_ON_DEVICE, LOP_ON_DEVICE}, &r->ffn));
+    if (block_rig_takes_ffn(r)) LOP_TRY(lop_ffn_open(device, &r->net, &shape, places_of(b), &r->ffn));
     /* As a run keeps them: above the input, but for a stream of the dense model. */
     const bool added = word != LOP_F32 && (r->need.what & LOP_NEED_DENSE_STREAM) == 0;
     if (!added) shape.type = LOP_F32;
@@ -177,7 +184,7 @@ lop_status block_rig_open(bench *b, block_rig *r)
     LOP_TRY(lop_net_open(r->file, &r->net));
     LOP_TRY(open_units(r));
     const lop_type word = lop_walk_word(b->device, &r->net);
-    LOP_TRY(open_streams(b->device, word, r));
+    LOP_TRY(open_streams(b, word, r));
     LOP_TRY(place(b->device, word, r));
     LOP_TRY(read_block(b->device, r));
     LOP_TRY(lop_forward_open_back(&r->net, b->device, word, r->batch, r->tokens,

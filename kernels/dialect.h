@@ -99,6 +99,9 @@
     LOP_SIMD() for (int i = PACKS * (LANE % LOP_TEAM(width)); i < (n); i += PACKS * LOP_TEAM(width))
 #define EACH_TEAM_PACK(i, width) EACH_TEAM_PACK_TO(i, width, width)
 
+/* UNROLLED(n) before a loop asks for n turns at a time where lanes share a row; ROLLED(n), before one of n turns within an
+ * element, keeps it a loop there, for the sake of the code's size, and takes it apart on the CPU. */
+
 #define i_min(a, b) ((a) < (b) ? (a) : (b))
 #define i_max(a, b) ((a) > (b) ? (a) : (b))
 

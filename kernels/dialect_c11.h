@@ -59,6 +59,7 @@ typedef float pack1;
 #define EACH_SPAN(at, n)   for (int at = 0; at == 0; at++)
 #define EACH_OWN(c, at, n) LOP_SIMD() for (int c = 0; c < (n); c++)
 #define UNROLLED(n)
+#define ROLLED(n)   LOP_PRAGMA(GCC unroll n) /* what stands in a loop does not become vectors */
 #define EXP_IS_DEAR 1 /* what was stored exactly is read back rather than computed again */
 
 FN u32 f_bits(float x)

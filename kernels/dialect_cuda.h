@@ -48,6 +48,7 @@ struct bf16 {
 #define EACH_SPAN(at, n)                for (int at = PACKS * LANE; at < (n); at += PACKS * LANES)
 #define EACH_OWN(c, at, n)              for (int c = (at); c == (at); c++)
 #define UNROLLED(n)                     LOP_PRAGMA(unroll n)
+#define ROLLED(n)                       LOP_PRAGMA(unroll 1)
 #define LOP_PRAGMA(x)                   _Pragma(#x)
 #define EXP_IS_DEAR                     0
 #define LOP_EACH_OF_8(k)                _Pragma("unroll") for (int k = 0; k < 8; k++)

@@ -50,6 +50,7 @@ typedef float8 pack8;
 #define EACH_SPAN(at, n)                for (int at = PACKS * LANE; at < (n); at += PACKS * LANES)
 #define EACH_OWN(c, at, n)              for (int c = (at); c == (at); c++)
 #define UNROLLED(n)
+#define ROLLED(n)
 #define EXP_IS_DEAR 0
 
 #define f_is_zero(v)       LOP_CAT(lop_is_zero_, PACKS)(v)

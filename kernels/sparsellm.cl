@@ -19,17 +19,17 @@ FN void NAME(better)(PACK *x, PACK *least, PACK at, PACK m, PACK z, PACK p, floa
     *least = f_pick(value, *least, value, *least);
 }
 
-/* The best of a whole step of Gauss-Newton and of its halves down to an eighth, if any is better. Without loops: what is in one
- * does not become vectors on a CPU. */
+/* The best of a whole step of Gauss-Newton and of its halves down to an eighth, if any is better. */
 FN void NAME(newton_step)(PACK *x, PACK *least, PACK m, PACK z, PACK p, float rho, int kind)
 {
     const PACK from = *x, rise = z * NAME(slope)(from, kind);
     const PACK g = (from - m) - rho * (p - z * NAME(activate)(from, kind)) * rise;
-    const PACK step = g / ((PACK)(1.0f) + rho * rise * rise);
-    NAME(better)(x, least, from - step, m, z, p, rho, kind);
-    NAME(better)(x, least, from - 0.5f * step, m, z, p, rho, kind);
-    NAME(better)(x, least, from - 0.25f * step, m, z, p, rho, kind);
-    NAME(better)(x, least, from - 0.125f * step, m, z, p, rho, kind);
+    PACK step = g / ((PACK)(1.0f) + rho * rise * rise);
+    ROLLED(4) for (int k = 0; k < 4; k++)
+    {
+        NAME(better)(x, least, from - step, m, z, p, rho, kind);
+        step = 0.5f * step;
+    }
 }
 
 /* x or m, whichever has the lesser misfit, and from there three steps, none of which makes it greater. */
@@ -37,9 +37,7 @@ FN PACK NAME(newton)(PACK x, PACK m, PACK z, PACK p, float rho, int kind)
 {
     PACK least = NAME(misfit)(x, m, z, p, rho, kind);
     NAME(better)(&x, &least, m, m, z, p, rho, kind);
-    NAME(newton_step)(&x, &least, m, z, p, rho, kind);
-    NAME(newton_step)(&x, &least, m, z, p, rho, kind);
-    NAME(newton_step)(&x, &least, m, z, p, rho, kind);
+    ROLLED(3) for (int k = 0; k < 3; k++) NAME(newton_step)(&x, &least, m, z, p, rho, kind);
     return x;
 }
 

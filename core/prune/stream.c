@@ -127,9 +127,9 @@ static lop_status host_view(lop_queue *q, const lop_stream *s, int32_t batch, lo
 {
     struct lop_stream_way *w = s->way;
     const int32_t next = (batch + 1) % s->count, rows = s->at[batch].rows;
-    if (w->out.batch == batch) { /* just stored: it is still there */
+    if (w->out.batch == batch) { /* just stored: it is still there, and may change once it has gone out */
         *out = lop_mat_rows(w->out.m, 0, rows);
-        return LOP_OK;
+        return lop_fence_wait(q, &w->out.ready);
     }
     if (w->in[w->turn].batch != batch) w->turn = 1 - w->turn;
     stage *this = &w->in[w->turn], *other = &w->in[1 - w->turn];
@@ -150,6 +150,17 @@ static lop_status put(lop_queue *q, const lop_stream *s, int32_t batch, lop_mat 
     return lop_axpby(q, 1.0f, x, -1.0f, to);
 }
 
+/* What the stage of results holds, as batch `batch`. */
+static lop_status send_out(lop_queue *q, const lop_stream *s, int32_t batch)
+{
+    struct lop_stream_way *w = s->way;
+    LOP_TRY(come_behind(q, w));
+    LOP_TRY(batch_copy(s, batch, &w->out, false));
+    LOP_TRY(lop_fence_mark(&w->queue, &w->out.ready));
+    w->out.batch = batch;
+    return LOP_OK;
+}
+
 /* What came in of this batch is not what it is from now on. */
 static lop_status host_store(lop_queue *q, const lop_stream *s, int32_t batch, lop_mat x)
 {
@@ -159,11 +170,7 @@ static lop_status host_store(lop_queue *q, const lop_stream *s, int32_t batch, l
     if (w->out.batch >= 0) LOP_TRY(lop_fence_wait(q, &w->out.ready));
     w->out.batch = -1;
     LOP_TRY(put(q, s, batch, x, lop_mat_rows(w->out.m, 0, x.rows)));
-    LOP_TRY(come_behind(q, w));
-    LOP_TRY(batch_copy(s, batch, &w->out, false));
-    LOP_TRY(lop_fence_mark(&w->queue, &w->out.ready));
-    w->out.batch = batch;
-    return LOP_OK;
+    return send_out(q, s, batch);
 }
 
 /* ---- batches wherever they lie */
@@ -211,5 +218,7 @@ lop_status lop_stream_store(lop_queue *q, const lop_stream *s, int32_t batch, lo
 
 lop_status lop_stream_keep(lop_queue *q, const lop_stream *s, int32_t batch, lop_mat view)
 {
-    return s->way != NULL ? host_store(q, s, batch, view) : LOP_OK;
+    if (s->way == NULL) return LOP_OK;
+    const bool own = view.buf == s->way->out.m.buf && view.at == s->way->out.m.at;
+    return own ? send_out(q, s, batch) : host_store(q, s, batch, view);
 }

@@ -49,7 +49,7 @@ LOP_CHECKED lop_status lop_stream_view(lop_queue *q, const lop_stream *s, int32_
 LOP_CHECKED lop_status lop_stream_rows(lop_queue *q, const lop_stream *s, int32_t batch, int32_t first,
                                        int32_t rows, lop_mat room, lop_mat *out);
 
-/* What was changed in a view stays: queued, before the next call on this stream. */
+/* What was changed in a view of a stream without a base stays: queued, before the next call on this stream. */
 LOP_CHECKED lop_status lop_stream_keep(lop_queue *q, const lop_stream *s, int32_t batch, lop_mat view);
 
 #endif

@@ -72,6 +72,7 @@ static const far_case cases[] = {
      "wanda-sp",
      {{"scope", "model"}, {"update", "sparsegpt"}, {"losses", "on"}, {NULL, NULL}}},
     {{.blocks = 2, .hidden = 192, .ffn = 1100, .head_dim = 48}, "magnitude-sp", {{NULL, NULL}}},
+    {{.blocks = 1}, "sparsellm", {{"forward-batch", "6"}, {NULL, NULL}}},
 };
 
 /* The same bytes as on the CPU, hidden states on the device or on the host. */
