@@ -40,7 +40,8 @@ FN void NAME(tile_store)(LOCAL_PTR(f32) a, LOCAL_PTR(f32) root, const int n, GLO
  *
  *   Shapes   h (n, n) f32 in place, lower triangle, n <= SIDE; inverse (n, n) f32; bad (1, 2) i32
  *   bad      if [0,0] is 0 or `begins`: the first pivot that is not > 0 and finite, as `first` + step k in [0,0] and its
- *            bits in [0,1]; without one 0 stays. Nothing stands in for such a pivot: its column is NaN, and so is what needs it */
+ *            bits in [0,1]; without one 0 stays. Nothing stands in for such a pivot: its column is NaN, and so is what needs
+ *            it */
 KERNEL(tile_factor)
 (HERE OUT(f32, h), OUT(f32, inverse), OUT(i32, bad), const int n, const int begins, const int first,
  const int step)

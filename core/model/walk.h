@@ -1,4 +1,5 @@
-/* walk.h - what stands around the blocks: embedding and positions before, norm and head after, and the word a device computes in. */
+/* walk.h - what stands around the blocks: embedding and positions before, norm and head after, and the word a device
+ * computes in. */
 #ifndef LOP_CORE_MODEL_WALK_H
 #define LOP_CORE_MODEL_WALK_H
 

@@ -12,9 +12,9 @@ typedef struct lop_choice {
     int32_t blocks;
 } lop_choice;
 
-/* Reads layers "a:b" (blocks a <= i < b; either may be left out) or "first-half" (those below half their number), skip and only "re:PATTERN" (PCRE2, found anywhere in
- * the linear's name with or without .weight). LOP_E_ARGUMENT: a range outside the blocks, a pattern that PCRE2 refuses,
- * a choice that leaves nothing. A skip that matches nothing is a warning. */
+/* Reads layers "a:b" (blocks a <= i < b; either may be left out) or "first-half" (those below half their number), skip and
+ * only "re:PATTERN" (PCRE2, found anywhere in the linear's name with or without .weight). LOP_E_ARGUMENT: a range outside
+ * the blocks, a pattern that PCRE2 refuses, a choice that leaves nothing. A skip that matches nothing is a warning. */
 LOP_CHECKED lop_status lop_choice_open(const lop_net *net, const lop_settings *settings, lop_log *log,
                                        lop_choice *out);
 void lop_choice_close(lop_choice *c);

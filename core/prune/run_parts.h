@@ -105,11 +105,11 @@ typedef struct lop_run {
     lop_learning learning; /* of the span at work */
     lop_reader *reader;
     lop_stream input; /* of the span at work, later of its block whose turn it is, in the word of weights */
-    /* f32, or above the input (lop_run_keeps_added): between the halves of the block that makes `dense`, where a learner wants it; or between the blocks of a span that
-     * do, where losses are measured */
+    /* f32, or above the input (lop_run_keeps_added): between the halves of the block that makes `dense`, where a learner
+     * wants it; or between the blocks of a span that do, where losses are measured */
     lop_stream middle;
-    /* f32, or above the input: what the dense span makes of the input, which losses are held against; or the stream that goes through dense blocks
-     * alone */
+    /* f32, or above the input: what the dense span makes of the input, which losses are held against; or the stream that
+     * goes through dense blocks alone */
     lop_stream dense;
     lop_ffn ffn; /* of the block at work, where the method needs it */
 

@@ -32,7 +32,8 @@ LOP_CHECKED lop_status lop_verify_fail(lop_verifying *v, const char *tensor, con
 /* A failure of reading is what the check looks for, and becomes one of its findings; any other is passed on. */
 LOP_CHECKED lop_status lop_verify_soften(lop_verifying *v, const char *tensor, lop_status status);
 
-/* The report's line of a linear, that of a bias which goes with units, and the digest of any tensor; NULL when it has none (verify_report.c). */
+/* The report's line of a linear, that of a bias which goes with units, and the digest of any tensor; NULL when it has none
+ * (verify_report.c). */
 const json_t *lop_verify_line(const lop_verifying *v, const char *name);
 const json_t *lop_verify_bias_line(const lop_verifying *v, const char *name);
 const char *lop_verify_digest(const lop_verifying *v, const char *name);

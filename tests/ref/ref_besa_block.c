@@ -1,4 +1,5 @@
-/* ref_besa_block.c - a block, or several together, learn their sparsities. Source: the authors' main.py, train loop, and its layers. */
+/* ref_besa_block.c - a block, or several together, learn their sparsities. Source: the authors' main.py, train loop, and its
+ * layers. */
 #include "tests/ref/ref_besa_block.h"
 #include "tests/ref/ref_back.h"
 #include "tests/ref/ref_learn.h"

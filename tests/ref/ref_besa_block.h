@@ -91,8 +91,8 @@ void ref_besa_close(ref_besa *b);
 /* Alphas, counts and the student's weights from theta. Returns the expected sparsity. */
 double ref_besa_mask(ref_besa *b);
 
-/* The loss over windows [first, first + windows), penalty included (a price is none), and into dtheta (unless false) its gradient: the
- * straight-through one, or the true one of the soft mask. */
+/* The loss over windows [first, first + windows), penalty included (a price is none), and into dtheta (unless false) its
+ * gradient: the straight-through one, or the true one of the soft mask. */
 double ref_besa_gradient(ref_besa *b, int first, int windows, bool back, ref_besa_step *seen);
 
 int ref_besa_steps(const ref_besa *b);
