@@ -81,7 +81,7 @@ lop_status lop_columns_measure(lop_prune_block *b, bool by_scores)
         if (ends_half(&b->linears[i])) LOP_TRY(room_place(b->arena, b->linears[i].view->w, by_scores, &room));
         lop_arena_reset(b->arena, mark);
     }
-    return LOP_OK;
+    return lop_units_measure(b);
 }
 
 lop_status lop_columns_score(lop_prune_block *b, lop_columns_fn *fn, bool by_column)

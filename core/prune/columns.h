@@ -11,7 +11,8 @@ LOP_CHECKED lop_status lop_columns_squares(const lop_prune_block *b, const lop_p
 LOP_CHECKED lop_status lop_columns_scaled(const lop_prune_block *b, const lop_prune_linear *l, lop_mat stat,
                                           double *sum);
 
-/* Places what either takes for the linears of a block that end a half; `scaled`: the second. */
+/* Places what either takes for the linears of a block that end a half, `scaled`: the second; and what every method of units
+ * takes. */
 LOP_CHECKED lop_status lop_columns_measure(lop_prune_block *b, bool scaled);
 
 /* What a method makes of one linear that ends a half: column[in]. */

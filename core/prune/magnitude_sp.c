@@ -18,8 +18,7 @@ static lop_status score(lop_prune_block *b)
 
 static lop_status measure(lop_prune_block *b)
 {
-    LOP_TRY(lop_columns_measure(b, false));
-    return lop_units_measure(b);
+    return lop_columns_measure(b, false);
 }
 
 static const lop_units_method units = {.by_block = true, .by_kind = true, .score = score};

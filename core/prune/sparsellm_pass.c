@@ -8,6 +8,7 @@
 #include "core/device/device.h"
 #include "core/device/factor.h"
 #include "core/device/launch.h"
+#include "core/device/triangle.h"
 
 #include <float.h>
 #include <math.h>
@@ -105,25 +106,18 @@ lop_status lop_sparsellm_dense(lop_sparsellm *b)
 
 /* ---- with the pruned ones */
 
-static lop_status product(const lop_sparsellm *b, lop_gemm_args g)
-{
-    g.math = LOP_MATH_F32;
-    g.count = 1;
-    return lop_gemm(b->block->queue, &g);
-}
-
 /* inverse = K^-1 and back = K^-1 W, with W the pruned last linear and K = W W^T + rho. */
 static lop_status prepare_back(lop_sparsellm *b)
 {
     lop_queue *q = b->block->queue;
     const lop_mat w = lop_sparsellm_at(b, DOWN)->spare, room = b->linears[DOWN].sum;
     const lop_mat wide = lop_mat_of(b->half.buf, b->half.at, w.rows, w.cols, LOP_F32);
-    LOP_TRY(product(b, (lop_gemm_args){.a = w, .b = w, .c = b->inverse, .tb = true, .alpha = 1.0f}));
+    LOP_TRY(lop_part_product(q, (lop_gemm_args){.a = w, .b = w, .c = b->inverse, .tb = true, .alpha = 1.0f}));
     LOP_TRY(lop_add_diag(q, b->inverse, (float)b->options.rho, LOP_NONE));
     LOP_TRY(lop_chol(q, b->inverse, b->tiles, b->scratch, b->bad));
     LOP_TRY(lop_chol_inverse(q, b->inverse, b->tiles, b->scratch));
     LOP_TRY(lop_cast(q, w, wide));
-    LOP_TRY(product(b, (lop_gemm_args){.a = b->inverse, .b = wide, .c = room, .alpha = 1.0f}));
+    LOP_TRY(lop_part_product(q, (lop_gemm_args){.a = b->inverse, .b = wide, .c = room, .alpha = 1.0f}));
     return lop_cast(q, room, b->back);
 }
 
@@ -145,18 +139,18 @@ static lop_status move_p(const batch *t)
     const lop_mat w = lop_sparsellm_at(b, DOWN)->spare;
     LOP_TRY(activate(t, t->z, t->s, t->active));
     LOP_TRY(lop_cast(q, t->y, t->error));
-    LOP_TRY(product(
-        b, (lop_gemm_args){.a = t->active, .b = w, .c = t->error, .tb = true, .alpha = -1.0f, .beta = 1.0f}));
+    LOP_TRY(lop_part_product(
+        q, (lop_gemm_args){.a = t->active, .b = w, .c = t->error, .tb = true, .alpha = -1.0f, .beta = 1.0f}));
     if (t->error_word.type != LOP_F32) LOP_TRY(lop_cast(q, t->error, t->error_word));
-    LOP_TRY(product(b, (lop_gemm_args){.a = t->error_word, .b = b->back, .c = t->p, .alpha = 1.0f}));
+    LOP_TRY(lop_part_product(q, (lop_gemm_args){.a = t->error_word, .b = b->back, .c = t->p, .alpha = 1.0f}));
     LOP_TRY(lop_axpby(q, 1.0f, t->active, 1.0f, t->p));
     LOP_TRY(lop_gram(q, 1.0f, t->p, b->h));
-    LOP_TRY(product(b, (lop_gemm_args){.a = t->error_word,
-                                       .b = t->p,
-                                       .c = b->linears[DOWN].sum,
-                                       .ta = true,
-                                       .alpha = 1.0f,
-                                       .beta = 1.0f}));
+    LOP_TRY(lop_part_product(q, (lop_gemm_args){.a = t->error_word,
+                                                .b = t->p,
+                                                .c = b->linears[DOWN].sum,
+                                                .ta = true,
+                                                .alpha = 1.0f,
+                                                .beta = 1.0f}));
     return lop_method_tell(b->block, "p");
 }
 
@@ -200,12 +194,12 @@ static lop_status move_inner(const batch *t, int32_t epoch)
     const lop_mat far[] = {[UP] = t->up, [GATE] = t->gate};
     for (int i = UP; i <= GATE; i++)
         if (lop_mat_present(far[i]))
-            LOP_TRY(product(b, (lop_gemm_args){.a = far[i],
-                                               .b = t->x,
-                                               .c = b->linears[i].sum,
-                                               .ta = true,
-                                               .alpha = 1.0f,
-                                               .beta = 1.0f}));
+            LOP_TRY(lop_part_product(b->block->queue, (lop_gemm_args){.a = far[i],
+                                                                      .b = t->x,
+                                                                      .c = b->linears[i].sum,
+                                                                      .ta = true,
+                                                                      .alpha = 1.0f,
+                                                                      .beta = 1.0f}));
     LOP_TRY(lop_method_tell(b->block, "sums"));
     return batch_keep(t);
 }

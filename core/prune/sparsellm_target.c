@@ -9,6 +9,7 @@
 #include "core/device/device.h"
 #include "core/device/factor.h"
 #include "core/device/launch.h"
+#include "core/device/triangle.h"
 
 /* Of the mean: what keeps a Gram matrix in f32 factorable, and moves pseudo-inverse targets little. */
 static const double pseudo_damping = 1e-6;
@@ -99,12 +100,9 @@ static lop_status errors_of_down(const lop_sparsellm *b)
 {
     const lop_mat sum = b->linears[LOP_SPARSELLM_DOWN].sum;
     const lop_mat room = lop_mat_of(b->half.buf, b->half.at, sum.rows, sum.cols, LOP_F32);
-    LOP_TRY(lop_gemm(b->block->queue, &(lop_gemm_args){.a = b->inverse,
-                                                       .b = sum,
-                                                       .c = room,
-                                                       .alpha = (float)b->options.rho,
-                                                       .math = LOP_MATH_F32,
-                                                       .count = 1}));
+    LOP_TRY(lop_part_product(
+        b->block->queue,
+        (lop_gemm_args){.a = b->inverse, .b = sum, .c = room, .alpha = (float)b->options.rho}));
     return lop_cast(b->block->queue, room, sum);
 }
 

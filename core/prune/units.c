@@ -272,6 +272,11 @@ void lop_units_close(lop_units *u)
     *u = (lop_units){0};
 }
 
+int64_t lop_units_at(const lop_units *u, int32_t block, lop_unit_kind kind)
+{
+    return (int64_t)block * u->each + (kind == LOP_UNIT_HEADS ? 0 : u->shape[LOP_UNIT_HEADS].count);
+}
+
 bool lop_units_makes_up(const lop_units *u, int32_t block, lop_linear_id id)
 {
     return u->method->makes_up && !lop_unit_by_rows(id) && lop_units_takes_bias(u, block, id);

@@ -81,6 +81,9 @@ typedef struct lop_units_plan {
 LOP_CHECKED lop_status lop_units_open(const lop_units_plan *plan, lop_units *out);
 void lop_units_close(lop_units *u);
 
+/* Where a kind's units of a block begin in what the model's units have each. */
+int64_t lop_units_at(const lop_units *u, int32_t block, lop_unit_kind kind);
+
 /* Which half a linear belongs to; whether units are its rows, else its columns; and the last linear of a half. */
 lop_unit_kind lop_unit_kind_of(lop_linear_id id);
 bool lop_unit_by_rows(lop_linear_id id);

@@ -11,7 +11,7 @@ enum { PIECES_OF_HALVES = 3 };
 
 static const unsigned char *keep_of(const lop_units *u, int32_t block, lop_unit_kind kind)
 {
-    return u->keep + (int64_t)block * u->each + (kind == LOP_UNIT_HEADS ? 0 : u->shape[LOP_UNIT_HEADS].count);
+    return u->keep + lop_units_at(u, block, kind);
 }
 
 /* Neighbouring rows, or columns, of a linear that one unit has. */

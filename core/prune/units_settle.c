@@ -22,8 +22,7 @@ static void standardize(double *x, int32_t n)
 
 static double *scores_at(const lop_units *u, int32_t block, lop_unit_kind kind)
 {
-    return u->score + (int64_t)block * u->each +
-           (kind == LOP_UNIT_HEADS ? 0 : u->shape[LOP_UNIT_HEADS].count);
+    return u->score + lop_units_at(u, block, kind);
 }
 
 static void gather(const lop_unit_shape *s, const double *column, double factor, double *score)
